@@ -1,0 +1,3 @@
+module github.com/lullcache/lull
+
+go 1.26
