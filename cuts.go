@@ -15,7 +15,7 @@ import (
 type cutList struct {
 	mu    sync.RWMutex
 	cuts  []cutRef
-	loads []uint32 // generation of the oldest unsettled cut when each running load began
+	loads []uint32  // generation of the oldest unsettled cut when each running load began
 	marks []cutMark // of the cuts that are not settled, merged ones included
 	// settled is the generation up to which SQL has everything.
 	settled uint32

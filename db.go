@@ -34,6 +34,7 @@ type DB struct {
 	shards     [shardCount]shard
 	cuts       cutList
 	loader     loader
+	scans      scans
 	clock      clock
 
 	// complete says, by database number, that every generic key which exists is in

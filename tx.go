@@ -232,7 +232,7 @@ func (tx *Tx) needs(h *handle) {
 // one is marked absent until it gets a value.
 func (tx *Tx) entry(h *handle) *keyspace.Entry {
 	if h.e == nil {
-		h.e = &keyspace.Entry{Key: string(h.name), Flags: keyspace.Absent, Access: accessClock(tx.now)}
+		h.e = &keyspace.Entry{Key: string(h.name), Flags: keyspace.Absent, Access: accessClock(tx.now), LoadedAt: seconds(tx.now)}
 		if h.t != nil {
 			h.e.Table = h.t.ID
 		}
