@@ -1,0 +1,36 @@
+# What developers and CI run. "make" or "make help" lists the targets.
+
+GO ?= go
+# All packages; as in: make test PACKAGES=./internal/wal
+PACKAGES ?= ./...
+# The longest that one package's tests may take.
+TEST_TIMEOUT ?= 8m
+
+.DEFAULT_GOAL := help
+.PHONY: help prepare build fmt lint test cgo
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+prepare: ## find the databases that the tests use, and install what is missing
+	@scripts/prepare.sh
+
+build: ## build all packages
+	$(GO) build ./...
+
+fmt: ## format all Go files
+	gofmt -l -w .
+
+lint: ## check formatting, go vet and staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not formatted (run make fmt):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+
+test: prepare cgo lint ## prepare, lint, and run all tests with the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+# The race detector needs cgo and a C compiler.
+cgo:
+	@set -- $$($(GO) env CC); command -v "$$1" >/dev/null || { \
+		echo "the race detector needs a C compiler: install gcc (Debian, Ubuntu: apt-get install gcc libc6-dev; macOS: xcode-select --install)" >&2; exit 1; }
