@@ -19,6 +19,8 @@ type Syntax struct {
 	// Keys appends the condition that the columns by equal one of the tuples; nil
 	// means a list of parameters.
 	Keys func(b *Builder, by []int, keys [][]value.Value)
+	// KeysAsRows is set where a list of tuples has to be VALUES (…), (…).
+	KeysAsRows bool
 	// NoRowOrder is set where (a, b) > (x, y) cannot use an index.
 	NoRowOrder bool
 	// ParamsMax is how many parameters a statement takes, 0: no limit; BytesMax how
@@ -197,7 +199,7 @@ func (b *Builder) keys(by []int, keys [][]value.Value) {
 	}
 	b.tuple(by)
 	b.WriteString(" IN (")
-	if len(by) > 1 && b.Syntax.ParamsMax > 0 {
+	if len(by) > 1 && b.Syntax.KeysAsRows {
 		b.WriteString("VALUES ")
 	}
 	for i, k := range keys {
