@@ -113,6 +113,7 @@ func TestGeneratedConfigurationCompiles(t *testing.T) {
 		`#   for appending only, audit: {key: "audit", type: stream}` + "\n",
 		`#   for appending only, events: {key: "event", type: stream}` + "\n",
 		"#   shapes: column outline has the type its type, which Lull cannot write, and a new row needs it\n",
+		"#   events: has no primary key, and no unique key without NULLs\n",
 		"#   folk: column name has a collation for which",
 		"#   only: only has no columns left for fields\n",
 		"#   report: ", "#   strange: ",
