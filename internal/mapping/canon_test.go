@@ -26,6 +26,7 @@ var (
 	plain    = sink.Type{Family: sink.JSON, SQL: "json"}
 	seconds  = sink.Type{Family: sink.Timestamp, SQL: "datetime", MinYear: 1000, MaxYear: 9999}
 	fraction = sink.Type{Family: sink.Decimal, SQL: "numeric(2,4)", Precision: 2, Scale: 4}
+	loose    = sink.Type{Family: sink.Decimal, SQL: "NUMERIC", Precision: 15, Scale: -1}
 	udec     = sink.Type{Family: sink.Decimal, SQL: "decimal(4,1) unsigned", Precision: 4, Scale: 1, Unsigned: true}
 	ufloat   = sink.Type{Family: sink.FloatNum, SQL: "double unsigned", Bits: 64, Unsigned: true}
 )
@@ -48,6 +49,7 @@ var canonTexts = []struct {
 	{money, "99999999.99", "99999999.99"}, {money, "100000000", "!10 digits, 2 of them behind"}, {money, ".5", "0.50"}, {money, "5.", "5.00"}, {money, ".", "!not a number"},
 	{money, "1e", "!not a number"}, {money, "1e1_0", "!not a number"}, {money, "nan", "!not a number"}, {money, "0x10", "!not a number"}, {money, "1e999999999999", "!out of range"}, {money, "1e200000", "!out of range"},
 	{numeric, "1.50", "1.50"}, {numeric, "1.5e1", "15"}, {numeric, "1.50e1", "15.0"}, {numeric, "1E-3", "0.001"}, {numeric, "-00012.0", "-12.0"}, {numeric, "0e5", "0"}, {numeric, "1e400", "1" + strings.Repeat("0", 400)},
+	{loose, "1.50", "1.5"}, {loose, "-2.00", "-2"}, {loose, "123456789012345", "123456789012345"}, {loose, "1234567890123.456", "!allowed are 15"}, {loose, "1e-7", "0.0000001"},
 	{fraction, "0.0099", "0.0099"}, {fraction, "0.01", "!out of range"}, {udec, "-1", "!unsigned"}, {udec, "-0", "0.0"}, {udec, "999.9", "999.9"},
 
 	{double, "1.5", "1.5"}, {double, "0.1", "0.1"}, {double, "1e2", "100"}, {double, "-0", "0"}, {double, "1e300", "1e+300"}, {double, "0.00001", "1e-05"}, {double, "1234567.25", "1234567.25"},
@@ -143,7 +145,7 @@ func TestCanonLoadedEqualsCanon(t *testing.T) {
 		{integer, value.OfInt(7), "7"}, {integer, value.OfString("7"), "7"}, {boolean, value.OfInt(1), "1"}, {boolean, value.OfString("t"), "1"},
 		{double, value.OfFloat(0.1), "0.1"}, {double, value.OfInt(3), "3"}, {double, value.OfFloat(math.Inf(1)), "inf"}, {double, value.OfFloat(math.Copysign(0, -1)), "0"},
 		{real32, value.OfFloat(float64(float32(0.1))), "0.1"}, {real32, value.OfString("0.1"), "0.1"},
-		{money, value.OfString("1.50"), "1.50"}, {money, value.OfInt(3), "3.00"}, {money, value.OfFloat(0.1), "0.10"},
+		{money, value.OfString("1.50"), "1.50"}, {money, value.OfInt(3), "3.00"}, {money, value.OfFloat(0.1), "0.10"}, {loose, value.OfFloat(1e-7), "0.0000001"}, {loose, value.OfFloat(1234567890123.45), "1234567890123.45"}, {money, value.OfFloat(12345678.9), "12345678.90"},
 		{sink.Type{Family: sink.Text, Fixed: true, Length: 5}, value.OfString("ab   "), "ab"},
 		{stampTZ, value.OfString("2026-01-31 23:59:59.120000+00"), "2026-01-31T23:59:59.12Z"}, {stamp, value.OfString("2026-01-31 23:59:59.120000"), "2026-01-31 23:59:59.12"},
 		{uuid, value.OfString("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"}, {text, value.OfInt(5), "5"},
@@ -166,7 +168,7 @@ func TestCanonLoadedEqualsCanon(t *testing.T) {
 // FuzzCanon holds that Canon is idempotent in every family, that what is loaded
 // again is the same value, and that a canonical text is its own.
 func FuzzCanon(f *testing.F) {
-	types := []sink.Type{bigint, integer, {Family: sink.Integer, Bits: 64, Unsigned: true}, money, numeric, double, real32, boolean, varchar20,
+	types := []sink.Type{bigint, integer, {Family: sink.Integer, Bits: 64, Unsigned: true}, money, numeric, double, real32, boolean, varchar20, loose,
 		{Family: sink.Text, Length: 9, Fixed: true}, bytea, {Family: sink.Binary, Length: 9, Fixed: true}, date, clock, stamp, stampTZ,
 		{Family: sink.Timestamp, Precision: 3}, uuid, jsonb, {Family: sink.JSON}, mood}
 	for i := range types {
