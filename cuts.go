@@ -1,0 +1,187 @@
+package lull
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/keyspace"
+)
+
+// cutList holds the cuts that loads may have to lay over what SQL shows: those that
+// are not settled, and settled ones that were not when a running load began.
+type cutList struct {
+	mu    sync.RWMutex
+	cuts  []cutRef
+	loads []uint32  // generation of the oldest unsettled cut when each running load began
+	marks []cutMark // of the cuts that are not settled, merged ones included
+	// settled is the generation up to which SQL has everything.
+	settled uint32
+}
+
+// cutMark says at which position a generation's changes end.
+type cutMark struct {
+	position   uint64
+	generation uint32
+}
+
+type cutRef struct {
+	cut        *dirty.Cut
+	generation uint32
+}
+
+// begin notes that a load starts now.
+func (l *cutList) begin() uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	mark := l.settled + 1
+	l.loads = append(l.loads, mark)
+	return mark
+}
+
+// end takes back begin.
+func (l *cutList) end(mark uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.loads, mark)
+	l.loads = slices.Delete(l.loads, i, i+1)
+	l.prune()
+}
+
+// add puts in a cut that was just taken.
+func (l *cutList) add(c *dirty.Cut, generation uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cuts = append(l.cuts, cutRef{c, generation})
+	l.marks = append(l.marks, cutMark{c.Position(), generation})
+}
+
+// settle notes that SQL has all cuts up to position, and returns the newest
+// generation of those.
+func (l *cutList) settle(position uint64) (generation uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.marks) > 0 && l.marks[0].position <= position {
+		l.settled = l.marks[0].generation
+		l.marks = l.marks[1:]
+	}
+	l.prune()
+	return l.settled
+}
+
+// upTo returns the cuts that end at or before position and are not settled yet.
+func (l *cutList) upTo(position uint64) (cuts []*dirty.Cut) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, c := range l.cuts {
+		if c.generation > l.settled && !c.cut.Merged() && c.cut.Position() <= position {
+			cuts = append(cuts, c.cut)
+		}
+	}
+	return cuts
+}
+
+// replace puts cuts that were rebuilt from the log in the place of all others.
+func (l *cutList) replace(cuts []*dirty.Cut, generation uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cuts, l.marks = nil, nil
+	for _, c := range cuts {
+		l.cuts = append(l.cuts, cutRef{c, generation})
+		l.marks = append(l.marks, cutMark{c.Position(), generation})
+	}
+}
+
+// size is what the cuts that are not settled hold.
+func (l *cutList) size() (rows, bytes int64) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, c := range l.cuts {
+		if c.generation > l.settled && !c.cut.Merged() {
+			r, _, b := c.cut.Size()
+			rows, bytes = rows+int64(r), bytes+b
+		}
+	}
+	return rows, bytes
+}
+
+// prune lets go of cuts that neither the flusher nor a load needs.
+func (l *cutList) prune() {
+	oldest := uint32(math.MaxUint32)
+	for _, m := range l.loads {
+		oldest = min(oldest, m)
+	}
+	l.cuts = slices.DeleteFunc(l.cuts, func(c cutRef) bool {
+		return c.cut.Merged() || c.generation <= l.settled && c.generation < oldest
+	})
+}
+
+// layers calls fn with the sets of one shard that hold changes beyond SQL, oldest
+// first: the cuts, then the dirty set. The shard is locked.
+func (db *DB) layers(sh *shard, fn func(*dirty.Set)) {
+	db.cuts.mu.RLock()
+	defer db.cuts.mu.RUnlock()
+	for _, c := range db.cuts.cuts {
+		c.cut.View(int(sh.index), fn)
+	}
+	fn(sh.dirty)
+}
+
+// lay lays all that is known of a key beyond SQL over rows that SQL gave: what was
+// set aside, then the layers. It reports whether there was anything. The shard is
+// locked.
+func (db *DB) lay(sh *shard, space uint16, dbn uint8, key string, rows dirty.Rows) bool {
+	laid := db.flusher.Overlay(space, dbn, key, rows)
+	db.layers(sh, func(set *dirty.Set) {
+		laid = set.Overlay(space, dbn, key, rows) || laid
+	})
+	return laid
+}
+
+// width is the number of columns that an image of a table's row has.
+func (db *DB) width(table uint16) int {
+	t := db.maps.Table(table)
+	return len(t.Cells) + len(t.ReadOnly)
+}
+
+// clean reports whether SQL has everything that an entry shows.
+func (db *DB) clean(e *keyspace.Entry) bool { return e.Cut <= db.settledGeneration.Load() }
+
+// cut takes the dirty sets of all shards away at one position and leaves empty ones.
+// Writers stand still for as long as it takes to swap the pointers.
+func (db *DB) cut() *dirty.Cut {
+	sets := make([]*dirty.Set, shardCount)
+	fresh := make([]*dirty.Set, shardCount)
+	for i := range fresh {
+		fresh[i] = dirty.New(db.dictionary, 0)
+	}
+	all := allShards()
+	db.lock(&all)
+	for i := range db.shards {
+		sh := &db.shards[i]
+		sets[i], sh.dirty = sh.dirty, fresh[i]
+		sh.generation++
+	}
+	db.dirtyRows.Store(0)
+	db.dirtyBytes.Store(0)
+	generation := db.shards[0].generation
+	c := dirty.NewCut(db.position(), time.UnixMilli(db.firstDirty.Swap(0)), sets)
+	db.cuts.add(c, generation)
+	db.unlock(&all)
+	db.countCuts()
+	return c
+}
+
+// countCuts notes what the cuts that are not settled hold, for the limits.
+func (db *DB) countCuts() {
+	rows, bytes := db.cuts.size()
+	db.cutRows.Store(rows)
+	db.cutBytes.Store(bytes)
+}
+
+// unflushed is what SQL has not seen: in the dirty sets and in cuts.
+func (db *DB) unflushed() (rows, bytes int64) {
+	return db.dirtyRows.Load() + db.cutRows.Load(), db.dirtyBytes.Load() + db.cutBytes.Load()
+}

@@ -1,0 +1,22 @@
+package mapping
+
+import "fmt"
+
+// CheckKey returns the error that Tuple would, without making the tuple. It
+// allocates nothing for a key that is well.
+func (t *Table) CheckKey(key []byte) error {
+	if t.Generic() {
+		return nil
+	}
+	var at spans
+	text := view(key)
+	if !t.pattern.match(text, &at) {
+		return fmt.Errorf("%s: key %s does not match %q", t.Name, shorten(text), t.Spec.Key)
+	}
+	for i := range t.Key {
+		if err := t.Key[i].canonical(text[at[i].from:at[i].to]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,389 @@
+package lull
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/lullcache/lull/internal/change"
+	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/keyspace"
+	"github.com/lullcache/lull/internal/mapping"
+	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/value"
+)
+
+// A load brings a key into memory: rows from SQL, and over them every change that
+// SQL may not have shown yet. It runs without locks. That is safe because a load
+// notes, when it begins, the oldest cut that is not settled, and the engine keeps that
+// cut and all later ones until the load has ended: whatever snapshot SQL gave,
+// laying those cuts over it in order, and the dirty set last, gives the present
+// state (cells are absolute, so laying one twice does no harm). If the key has come
+// into memory meanwhile, the load's result is thrown away.
+
+// loadKey is a key that has to be loaded.
+type loadKey struct {
+	dbKey
+	need Need
+	t    *mapping.Table
+	hash uint64
+}
+
+// loader makes sure that a key is loaded once however many ask.
+type loader struct {
+	mu      sync.Mutex
+	running map[dbKey]*loadCall
+}
+
+// loadCall is a load under way. err is valid once done is closed.
+type loadCall struct {
+	done chan struct{}
+	err  error
+}
+
+// load brings keys into memory, in one round of queries for those that nobody is
+// loading yet. It returns the first key's error.
+func (db *DB) load(ctx context.Context, keys []loadKey) error {
+	var mine []loadKey
+	var calls, theirs []*loadCall
+	db.loader.mu.Lock()
+	for _, k := range keys {
+		if c := db.loader.running[k.dbKey]; c != nil {
+			theirs = append(theirs, c)
+			continue
+		}
+		c := &loadCall{done: make(chan struct{})}
+		db.loader.running[k.dbKey] = c
+		mine, calls = append(mine, k), append(calls, c)
+	}
+	db.loader.mu.Unlock()
+
+	var first error
+	if len(mine) > 0 {
+		errs := db.loadAll(ctx, mine)
+		db.loader.mu.Lock()
+		for i, c := range calls {
+			c.err = errs[i]
+			delete(db.loader.running, mine[i].dbKey)
+			close(c.done)
+			if first == nil {
+				first = errs[i]
+			}
+		}
+		db.loader.mu.Unlock()
+	}
+	for _, c := range theirs {
+		select {
+		case <-c.done:
+			if first == nil {
+				first = c.err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return first
+}
+
+// loadAll loads the keys and returns an error for each.
+func (db *DB) loadAll(ctx context.Context, keys []loadKey) []error {
+	ctx, cancel := context.WithTimeout(ctx, db.opts.LoadTimeout)
+	defer cancel()
+	l := &load{db: db, keys: keys, images: make([]image, len(keys)), errs: make([]error, len(keys)), skip: make([]bool, len(keys))}
+	mark := db.cuts.begin()
+	defer db.cuts.end(mark)
+	for i := range keys {
+		l.images[i].width = db.width
+		l.skip[i] = db.determined(&keys[i])
+	}
+	if err := l.read(ctx); err != nil {
+		err = db.loadError(err)
+		for i := range keys {
+			if !l.skip[i] && l.errs[i] == nil {
+				l.errs[i] = err
+			}
+		}
+	}
+	for i := range keys {
+		if l.errs[i] == nil {
+			l.errs[i] = db.install(&keys[i], &l.images[i])
+		} else if db.keepStale(&keys[i], l.errs[i]) {
+			l.errs[i] = nil
+		}
+	}
+	db.stats.loads.Add(uint64(len(keys)))
+	return l.errs
+}
+
+// loadError says a failed read in the engine's words: a database that does not
+// answer, or not in time, is away.
+func (db *DB) loadError(err error) error {
+	if errors.Is(err, ErrTooManyRows) {
+		return err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: no answer within load_timeout (%v)", ErrNoDB, db.opts.LoadTimeout)
+	}
+	return fmt.Errorf("%w: %w", ErrNoDB, err)
+}
+
+// keepStale lets an entry that only had grown old stay, when the database is away.
+func (db *DB) keepStale(k *loadKey, err error) bool {
+	if !errors.Is(err, ErrNoDB) {
+		return false
+	}
+	sh := &db.shards[shardOf(k.hash)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := sh.find(k.db, k.hash, []byte(k.name))
+	if e == nil || k.need == NeedAll && e.Flags&keyspace.Stub != 0 {
+		return false
+	}
+	e.LoadedAt = seconds(db.now())
+	return true
+}
+
+// load is one round of queries.
+type load struct {
+	db     *DB
+	keys   []loadKey
+	images []image
+	errs   []error
+	skip   []bool // nothing in SQL matters for this key
+
+	queries []sink.Query
+	takers  []func(vals []value.Value) error // of each query's rows
+}
+
+func (l *load) read(ctx context.Context) error {
+	groups := make(map[*mapping.Table][]int)
+	for i, k := range l.keys {
+		if !l.skip[i] {
+			groups[k.t] = append(groups[k.t], i)
+		}
+	}
+	for t, members := range groups {
+		switch {
+		case t.Def.Space == 0:
+			l.headers(members)
+		case t.Kind == mapping.Stream:
+			l.streams(t, members)
+		default:
+			l.rows(t, members)
+		}
+	}
+	if err := l.run(ctx); err != nil {
+		return err
+	}
+	l.children(groups[l.db.maps.KeysTable()])
+	return l.run(ctx)
+}
+
+// run sends the queries gathered so far as one snapshot.
+func (l *load) run(ctx context.Context) error {
+	if len(l.queries) == 0 {
+		return nil
+	}
+	l.db.stats.loadQueries.Add(uint64(len(l.queries)))
+	err := l.db.sink.Read(ctx, l.queries, func(q int, vals []value.Value) error { return l.takers[q](vals) })
+	l.queries, l.takers = l.queries[:0], l.takers[:0]
+	return err
+}
+
+func (l *load) add(q sink.Query, take func(vals []value.Value) error) {
+	l.queries = append(l.queries, q)
+	l.takers = append(l.takers, take)
+}
+
+// rows asks for the rows of mapped keys of one table.
+func (l *load) rows(t *mapping.Table, members []int) {
+	plan := &l.db.tables[t.ID].plan
+	byTuple := make(map[string]int, len(members))
+	q := sink.Query{Table: t.SQL, By: plan.key, Columns: plan.all}
+	for _, i := range members {
+		tuple, err := t.TupleString(l.keys[i].name)
+		if err != nil {
+			continue // not canonical: no row can have it
+		}
+		byTuple[tuple] = i
+		q.Keys = append(q.Keys, plan.target.ClearVals(nil, "", 0, tuple))
+	}
+	if len(q.Keys) == 0 {
+		return
+	}
+	counts := make(map[int]int)
+	l.add(q, func(vals []value.Value) error {
+		_, tuple, ok := t.KeyOf(vals)
+		i, asked := byTuple[tuple]
+		if !ok || !asked || l.errs[i] != nil {
+			return nil
+		}
+		if counts[i]++; counts[i] > l.db.tables[t.ID].loadRowsMax {
+			l.errs[i] = l.tooMany(i)
+			return nil
+		}
+		l.addRow(&l.images[i], t, vals[len(t.Key):])
+		return nil
+	})
+}
+
+func (l *load) tooMany(i int) error {
+	t := l.keys[i].t
+	return fmt.Errorf("%w: key %q has more than max_load_rows (%d)", ErrTooManyRows, l.keys[i].name, l.db.tables[t.ID].loadRowsMax)
+}
+
+// addRow puts a row of table t into an image: vals are the row columns, the cells,
+// and the columns that the database makes.
+func (l *load) addRow(m *image, t *mapping.Table, vals []value.Value) {
+	row, ok := t.RowOf(vals)
+	if !ok {
+		return // a row without a name, which no client can ask for
+	}
+	cells := make([]value.Value, len(t.Cells)+len(t.ReadOnly))
+	vals = vals[len(t.Row):]
+	for c := range cells {
+		// What has no canonical form is shown as it stands in the database.
+		cells[c], _ = column(t, c).CanonLoaded(vals[c])
+	}
+	m.add(t.ID, row, cells)
+}
+
+// column is a cell of t, or, behind the cells, a column that the database makes.
+func column(t *mapping.Table, c int) *mapping.Column {
+	if c < len(t.Cells) {
+		return &t.Cells[c]
+	}
+	return &t.ReadOnly[c-len(t.Cells)]
+}
+
+// headers asks what is stored of generic keys: strings, and headers of collections.
+func (l *load) headers(members []int) {
+	index := make(map[dbKey]int, len(members))
+	var keys [][]value.Value
+	for _, i := range members {
+		k := l.keys[i].dbKey
+		index[k] = i
+		keys = append(keys, l.db.ownKey(k))
+	}
+	for _, t := range []*mapping.Table{l.db.maps.Generic(mapping.String), l.db.maps.KeysTable()} {
+		plan := &l.db.tables[t.ID].plan
+		l.add(sink.Query{Table: t.SQL, By: plan.key, Keys: keys, Columns: plan.all}, func(vals []value.Value) error {
+			if i, ok := index[ownName(vals)]; ok {
+				l.addRow(&l.images[i], t, vals[len(plan.key):])
+			}
+			return nil
+		})
+	}
+}
+
+// children asks for the rows of generic collections whose headers were found.
+func (l *load) children(members []int) {
+	byKind := make(map[mapping.Kind][]int)
+	for _, i := range members {
+		header := l.images[i].find(l.db.maps.KeysTable().ID, "")
+		if header == nil || l.errs[i] != nil || l.keys[i].need != NeedAll {
+			continue
+		}
+		typ, ok := typeByName(header[keysType].String())
+		if !ok {
+			l.errs[i] = fmt.Errorf("lull_keys: key %q has the type %q, which this version does not know", l.keys[i].name, header[keysType])
+			continue
+		}
+		byKind[kindOf(typ)] = append(byKind[kindOf(typ)], i)
+	}
+	for kind, of := range byKind {
+		if kind == mapping.Stream {
+			l.tails(l.db.maps.Generic(kind), of)
+			continue
+		}
+		l.childRows(l.db.maps.Generic(kind), of)
+	}
+}
+
+func (l *load) childRows(t *mapping.Table, members []int) {
+	plan := &l.db.tables[t.ID].plan
+	index := make(map[dbKey]int, len(members))
+	q := sink.Query{Table: t.SQL, By: plan.key, Columns: plan.all}
+	for _, i := range members {
+		index[l.keys[i].dbKey] = i
+		q.Keys = append(q.Keys, l.db.ownKey(l.keys[i].dbKey))
+	}
+	counts := make(map[int]int)
+	l.add(q, func(vals []value.Value) error {
+		i, ok := index[ownName(vals)]
+		if !ok || l.errs[i] != nil {
+			return nil
+		}
+		if counts[i]++; counts[i] > l.db.tables[t.ID].loadRowsMax {
+			l.errs[i] = l.tooMany(i)
+			return nil
+		}
+		l.addRow(&l.images[i], t, vals[len(plan.key):])
+		return nil
+	})
+}
+
+// ownKey is the identity of a key in Lull's own tables: name, database, key.
+func (db *DB) ownKey(k dbKey) []value.Value {
+	return []value.Value{value.OfString(db.opts.Name), value.OfInt(int64(k.db)), value.OfString(k.name)}
+}
+
+// ownName is the key of a row of Lull's own tables.
+func ownName(vals []value.Value) dbKey {
+	n, _ := vals[1].Int()
+	return dbKey{uint8(n), vals[2].String()}
+}
+
+// determined reports whether what SQL holds under a key does not matter, since
+// changes that it has not seen say all: a cleared key, a deleted or new row, a
+// string that was set.
+func (db *DB) determined(k *loadKey) bool {
+	sh := &db.shards[shardOf(k.hash)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	found := false
+	space, key, ok := k.place()
+	if !ok {
+		return true
+	}
+	db.layers(sh, func(set *dirty.Set) {
+		found = found || set.Cleared(space, k.db) || db.says(set.Find(space, k.db, key), k.t)
+	})
+	return found
+}
+
+// says reports whether a key's changes alone say what the key holds.
+func (db *DB) says(changes *dirty.Key, t *mapping.Table) bool {
+	if changes == nil || changes.Cleared() {
+		return changes != nil
+	}
+	if t.Def.Space == 0 {
+		t = db.maps.Generic(mapping.String)
+	} else if len(t.Row) > 0 || t.Kind == mapping.Stream {
+		return false
+	}
+	r := changes.Row(t.ID, "")
+	return r != nil && db.wholeRow(t, r)
+}
+
+// wholeRow reports whether a dirty row says all there is to know of it.
+func (db *DB) wholeRow(t *mapping.Table, r *dirty.Row) bool {
+	switch {
+	case r.State == dirty.Delete:
+		return t.Def.Space != 0
+	case len(r.Cells) == len(t.Cells):
+		return true
+	}
+	return t.Def.Space != 0 && (r.State == dirty.Recreate || r.Known == change.Absent) && !t.Reload
+}
+
+// place is where the key's changes stand in dirty sets: the space and the tuple. ok
+// is false for a mapped key that is not canonical, which has none.
+func (k *loadKey) place() (space uint16, key string, ok bool) {
+	if k.t.Def.Space == 0 {
+		return 0, k.name, true
+	}
+	tuple, err := k.t.TupleString(k.name)
+	return k.t.Def.Space, tuple, err == nil
+}

@@ -1,0 +1,226 @@
+package lull
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lullcache/lull/internal/keyspace"
+)
+
+// Session is one caller's view of the DB: its database number, its ack level, the
+// keys it watches. A Session is for one goroutine at a time.
+type Session struct {
+	db  *DB
+	sel uint8
+	ack Ack
+	tx  Tx
+	// watches are the keys under WATCH; nil without any.
+	watches *watch
+	// last is the newest position that this session wrote or could have read.
+	last Ticket
+}
+
+// Runner is a unit of work. Run may be called again after keys were loaded, as
+// long as it has changed nothing; so it opens all keys before it changes any.
+type Runner interface {
+	Run(tx *Tx) error
+}
+
+// RunFunc makes a function a Runner.
+type RunFunc func(tx *Tx) error
+
+// Run calls f.
+func (f RunFunc) Run(tx *Tx) error { return f(tx) }
+
+// Need says how much of a key a unit has to know.
+type Need uint8
+
+// The needs.
+const (
+	// NeedNone: the unit overwrites the key without looking.
+	NeedNone Need = iota
+	// NeedExists: whether the key exists, its type and expiry.
+	NeedExists
+	// NeedAll: the whole value.
+	NeedAll
+)
+
+// KeyNeed is a key and how much of it a MULTI has to know.
+type KeyNeed struct {
+	Name []byte
+	Need Need
+}
+
+// Ticket is what an answer has to wait for: Position at the level Ack. The zero
+// Ticket waits for nothing.
+type Ticket struct {
+	Position uint64
+	Ack      Ack
+}
+
+// NewSession returns a session on database 0 with the DB's ack level.
+func (db *DB) NewSession() *Session {
+	s := &Session{db: db}
+	s.tx.db, s.tx.sess = db, s
+	return s
+}
+
+// Select changes the session's database, 0 to 15.
+func (s *Session) Select(n int) error {
+	if n < 0 || n >= dbCount {
+		return fmt.Errorf("DB index is out of range: got %d, wanted 0 to %d", n, dbCount-1)
+	}
+	s.sel = uint8(n)
+	return nil
+}
+
+// Database returns the session's database number.
+func (s *Session) Database() int { return int(s.sel) }
+
+// SetAck sets the level that this session's writes wait for at least; 0 goes back
+// to the DB's and the tables' levels.
+func (s *Session) SetAck(a Ack) { s.ack = a }
+
+// Ack returns the session's level.
+func (s *Session) Ack() Ack { return s.ack }
+
+// Exec runs r with the shards of keys locked. write says that r may change
+// something: such a unit waits first while a limit is reached. The Ticket says what the
+// answer has to wait for. An error of r comes back as it is.
+func (s *Session) Exec(ctx context.Context, keys [][]byte, write bool, r Runner) (Ticket, error) {
+	if write {
+		if err := s.db.admit(ctx); err != nil {
+			return Ticket{}, err
+		}
+	}
+	tx := &s.tx
+	tx.begin(write)
+	for _, k := range keys {
+		tx.locks.add(shardOf(keyspace.Hash64(k)))
+	}
+	return s.run(ctx, r)
+}
+
+// ExecAll is Exec with every shard locked, for units that touch all keys.
+func (s *Session) ExecAll(ctx context.Context, write bool, r Runner) (Ticket, error) {
+	if write {
+		if err := s.db.admit(ctx); err != nil {
+			return Ticket{}, err
+		}
+	}
+	s.tx.begin(write)
+	s.tx.locks = allShards()
+	return s.run(ctx, r)
+}
+
+// ExecMulti is Exec for several commands as one unit: what keys need is in memory
+// before r starts, and if a key under WATCH has changed nothing runs and
+// ErrChanged comes back. The watches are gone afterwards. all locks every shard.
+func (s *Session) ExecMulti(ctx context.Context, keys []KeyNeed, all, write bool, r Runner) (Ticket, error) {
+	defer s.Unwatch()
+	if write {
+		if err := s.db.admit(ctx); err != nil {
+			return Ticket{}, err
+		}
+	}
+	tx := &s.tx
+	tx.begin(write)
+	for _, k := range keys {
+		tx.locks.add(shardOf(keyspace.Hash64(k.Name)))
+	}
+	if all {
+		tx.locks = allShards()
+	}
+	return s.run(ctx, &multi{sess: s, keys: keys, inner: r})
+}
+
+// multi checks the watches and makes sure of the keys before the inner unit.
+type multi struct {
+	sess  *Session
+	keys  []KeyNeed
+	inner Runner
+}
+
+func (m *multi) Run(tx *Tx) error {
+	if m.sess.watches != nil && m.sess.watches.changed.Load() {
+		return ErrChanged
+	}
+	var missing error
+	for _, k := range m.keys {
+		if k.Need == NeedNone {
+			continue
+		}
+		if _, err := tx.open(k.Name, keyspace.TypeNone, k.Need); err == errMiss {
+			missing = err
+		}
+	}
+	if missing != nil {
+		return missing
+	}
+	tx.multi = true
+	return m.inner.Run(tx)
+}
+
+// run locks, runs, commits and unlocks, and loads what was missing in between.
+func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
+	tx := &s.tx
+	for {
+		s.db.lock(&tx.locks)
+		tx.now = s.db.now()
+		err := r.Run(tx)
+		ticket, commitErr := tx.commit()
+		s.db.unlock(&tx.locks)
+		if commitErr != nil {
+			return Ticket{}, commitErr
+		}
+		if err != errMiss {
+			if ticket.Position > s.last.Position {
+				s.last = ticket
+			}
+			return ticket, err
+		}
+		if err := s.db.load(ctx, tx.misses); err != nil {
+			return Ticket{}, err
+		}
+		tx.again()
+	}
+}
+
+// Wait blocks until t's position has reached t's level.
+//
+// It returns ErrTimeout after WriteTimeout at AckDatabase, ErrRefused if a row of
+// the unit was set aside, ErrReadOnly if the log failed before the position was on disk.
+func (s *Session) Wait(ctx context.Context, t Ticket) error {
+	switch t.Ack {
+	case AckDisk:
+		return s.db.waitDisk(ctx, t.Position)
+	case AckDatabase:
+		return s.db.waitDatabase(ctx, t.Position)
+	}
+	return nil
+}
+
+// Prefetch loads the keys that are not in memory, in one query for each table.
+// Errors are left to the units that need the keys.
+func (s *Session) Prefetch(ctx context.Context, keys []KeyNeed) {
+	tx := &s.tx
+	tx.begin(false)
+	for _, k := range keys {
+		if k.Need == NeedNone {
+			continue
+		}
+		hash := keyspace.Hash64(k.Name)
+		sh := &s.db.shards[shardOf(hash)]
+		sh.mu.Lock()
+		tx.now = s.db.now()
+		tx.locks = lockSet{}
+		tx.locks.add(sh.index)
+		_, _ = tx.open(k.Name, keyspace.TypeNone, k.Need)
+		_, _ = tx.commit()
+		sh.mu.Unlock()
+		tx.rearm()
+	}
+	if len(tx.misses) > 0 {
+		_ = s.db.load(ctx, tx.misses)
+	}
+}

@@ -1,0 +1,92 @@
+package lull
+
+import (
+	"sync"
+
+	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/keyspace"
+)
+
+// shardCount is how many ways the keyspace is cut. A unit locks the shards of its
+// keys in rising order; a cut locks all of them for as long as it takes to swap
+// pointers.
+const (
+	shardBits  = 7
+	shardCount = 1 << shardBits
+	dbCount    = 16
+)
+
+// shard holds the keys whose hash falls into it, and their dirty changes.
+type shard struct {
+	// mu guards everything below.
+	mu    sync.Mutex
+	index uint8
+	dbs   [dbCount]*keyspace.Table
+	dirty *dirty.Set
+	// generation is the number of cuts taken: an entry whose Cut is above the last
+	// settled one is dirty.
+	generation uint32
+	// watched maps watched keys to the sessions that wait for their change.
+	watched map[dbKey][]*watch
+}
+
+// dbKey names a key in the keyspace.
+type dbKey struct {
+	db   uint8
+	name string
+}
+
+// shardOf spreads a hash over the shards by bits that depend on all of it, so
+// that a shard's own table still sees well-mixed hashes.
+func shardOf(hash uint64) uint8 {
+	return uint8(hash * 0x9E3779B97F4A7C15 >> (64 - shardBits))
+}
+
+func (s *shard) find(db uint8, hash uint64, name []byte) *keyspace.Entry {
+	t := s.dbs[db]
+	if t == nil {
+		return nil
+	}
+	return t.Find(hash, name)
+}
+
+func (s *shard) insert(db uint8, hash uint64, e *keyspace.Entry) {
+	if s.dbs[db] == nil {
+		s.dbs[db] = new(keyspace.Table)
+	}
+	s.dbs[db].Insert(hash, e)
+}
+
+func (s *shard) remove(db uint8, hash uint64, e *keyspace.Entry) {
+	s.dbs[db].Remove(hash, e)
+}
+
+// lockSet is a set of shards, locked in rising order.
+type lockSet [shardCount / 64]uint64
+
+func (l *lockSet) add(i uint8)      { l[i>>6] |= 1 << (i & 63) }
+func (l *lockSet) has(i uint8) bool { return l[i>>6]&(1<<(i&63)) != 0 }
+
+func (db *DB) lock(l *lockSet) {
+	for i := range db.shards {
+		if l.has(uint8(i)) {
+			db.shards[i].mu.Lock()
+		}
+	}
+}
+
+func (db *DB) unlock(l *lockSet) {
+	for i := range db.shards {
+		if l.has(uint8(i)) {
+			db.shards[i].mu.Unlock()
+		}
+	}
+}
+
+// allShards is the lock set of units that touch every key.
+func allShards() (l lockSet) {
+	for i := range l {
+		l[i] = ^uint64(0)
+	}
+	return l
+}
