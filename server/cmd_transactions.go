@@ -43,7 +43,7 @@ func endsMulti(cmd *command.Command) bool {
 // enqueue keeps a copy of a command for EXEC.
 func (c *conn) enqueue(cmd *command.Command, h *handler, args [][]byte) error {
 	m := c.multi
-	if cmd.Is(command.NoMulti) {
+	if cmd.Is(command.NoMulti) || h.alone != nil {
 		m.aborted = true
 		return errNoMulti
 	}

@@ -123,6 +123,7 @@ func (c *conn) answer() error {
 				}
 			}
 		}
+		c.srv.stats.commands.Add(uint64(c.running))
 		if err != nil && !c.quit {
 			c.reject(err)
 		}
@@ -165,9 +166,6 @@ func (c *conn) flush() error {
 	c.publish(nil)
 	if c.out.Len() > c.srv.opts.ReplyMax {
 		return errReplyTooLong
-	}
-	if c.running > 0 {
-		c.srv.stats.commands.Add(uint64(min(c.running, len(c.batch))))
 	}
 	err := c.send(c.out.Bytes())
 	c.out.Reset(replyKeep)

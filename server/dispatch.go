@@ -22,6 +22,9 @@ type handler struct {
 	unit func(c *call, tx *lull.Tx) error
 	// whole is a unit over all keys.
 	whole func(c *call, tx *lull.Tx) error
+	// alone waits, or makes units of its own through c.conn.sess, so it is refused in
+	// MULTI.
+	alone func(c *call) error
 }
 
 // handlers names the handlers of one family, subcommands as "client|id".
@@ -30,6 +33,7 @@ type handlers map[string]handler
 func plain(f func(c *call) error) handler              { return handler{plain: f} }
 func unit(f func(c *call, tx *lull.Tx) error) handler  { return handler{unit: f} }
 func whole(f func(c *call, tx *lull.Tx) error) handler { return handler{whole: f} }
+func alone(f func(c *call) error) handler              { return handler{alone: f} }
 
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
@@ -61,7 +65,9 @@ func bindHandlers() []handler {
 	return bound
 }
 
-func (h *handler) exists() bool { return h.plain != nil || h.unit != nil || h.whole != nil }
+func (h *handler) exists() bool {
+	return h.plain != nil || h.unit != nil || h.whole != nil || h.alone != nil
+}
 
 // call is one command as its handler sees it. It is reused for the next.
 type call struct {
@@ -99,11 +105,13 @@ func (c *conn) execute(args [][]byte) {
 	call.cmd, call.handler = cmd, h
 	switch {
 	case err != nil:
-		c.abort()
+		c.abort() // the transaction, if there is one
 	case c.multi != nil && !endsMulti(cmd):
 		err = c.enqueue(cmd, h, args)
 	case h.plain != nil:
 		err = h.plain(call)
+	case h.alone != nil:
+		err = h.alone(call)
 	default:
 		err = c.runUnit()
 	}
