@@ -82,6 +82,17 @@ func (s *Sink) Close() error {
 	return errors.Join(s.write.Close(), s.read.Close())
 }
 
+// Catalog implements sink.Schema.
+func (s *Sink) Catalog(ctx context.Context, names []string) (*sink.Catalog, error) {
+	ctx, done := s.Alive(ctx)
+	defer done()
+	c, err := ReadCatalog(ctx, s.read, names)
+	if err != nil {
+		return nil, sqlsink.Classify(judge(err), err, nil)
+	}
+	return c, nil
+}
+
 // CreateOwn implements sink.Schema.
 func (s *Sink) CreateOwn(ctx context.Context) error {
 	var tables int
