@@ -139,7 +139,13 @@ func (db *DB) start(ctx context.Context) error {
 	if err := db.startFlusher(ctx, base, recovered); err != nil {
 		return err
 	}
-	db.startWork(ctx, live.fresh && len(recovered) == 0)
+	pending, _ := db.unflushed()
+	if base.claimed {
+		if err := db.warm(ctx); err != nil {
+			return err
+		}
+	}
+	db.startWork(ctx, live.fresh && pending == 0)
 	return nil
 }
 
