@@ -171,7 +171,7 @@ func (c *Column) readFloat(s string) (value.Value, string) {
 	f, err := strconv.ParseFloat(s, bits)
 	special := math.IsInf(f, 0) || math.IsNaN(f)
 	switch {
-	case err != nil && special, err == nil && bits == 32 && f == 0 && strings.ContainsAny(mantissa(s), "123456789"):
+	case err != nil && special, err == nil && f == 0 && strings.ContainsAny(mantissa(s), "123456789"):
 		return value.Value{}, fmt.Sprintf("is out of range for a float of %d bits", bits)
 	case err != nil:
 		return value.Value{}, "is not a number"

@@ -49,7 +49,7 @@ func TestCanon(t *testing.T) {
 		{fraction, "0.0099", "0.0099"}, {fraction, "0.01", "!out of range"}, {udec, "-1", "!unsigned"}, {udec, "-0", "0.0"}, {udec, "999.9", "999.9"},
 
 		{double, "1.5", "1.5"}, {double, "0.1", "0.1"}, {double, "1e2", "100"}, {double, "-0", "0"}, {double, "1e300", "1e+300"}, {double, "0.00001", "1e-05"}, {double, "1234567.25", "1234567.25"},
-		{double, "Infinity", "inf"}, {double, "-inf", "-inf"}, {double, "NaN", "nan"}, {double, "1e999", "!out of range"}, {double, "0x1p4", "!not a number"}, {double, "1_0", "!not a number"}, {double, "", "!not a number"},
+		{double, "Infinity", "inf"}, {double, "-inf", "-inf"}, {double, "NaN", "nan"}, {double, "1e999", "!out of range"}, {double, "1e-999", "!out of range"}, {double, "0x1p4", "!not a number"}, {double, "1_0", "!not a number"}, {double, "", "!not a number"},
 		{double, "4611686018427387904", "4.611686018427388e+18"}, {real32, "0.1", "0.1"}, {real32, "16777217", "16777216"}, {real32, "1e39", "!out of range"}, {real32, "1e-60", "!out of range"}, {real32, "0e-60", "0"}, {ufloat, "-1.5", "!unsigned"}, {ufloat, "inf", "!holds"},
 
 		{boolean, "true", "1"}, {boolean, "F", "0"}, {boolean, "1", "1"}, {boolean, "yes", "!truth value"},

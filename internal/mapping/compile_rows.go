@@ -18,7 +18,7 @@ func (c *compiler) unique(t *Table) {
 	if !hasUniqueKey(t.SQL, want) {
 		list := strings.Join(want, ", ")
 		c.complain("key", fmt.Sprintf("%s has no primary or unique key on exactly (%s)", t.SQL, list),
-			fmt.Sprintf("add one, as in CREATE UNIQUE INDEX ON %s (%s), or name other columns", t.SQL, list))
+			fmt.Sprintf("add one, as in CREATE UNIQUE INDEX %s_key ON %s (%s), or name other columns", t.SQL.Name, t.SQL, list))
 	}
 	if t.Kind != Stream || len(t.Key) == 0 {
 		return

@@ -37,11 +37,16 @@ type Mapping struct {
 }
 
 // Compile checks specs against the live catalog and returns the mapping, or all
-// complaints. own describes Lull's own tables; see sink.Schema.OwnTable.
+// complaints. own describes Lull's own tables; see sink.Schema.OwnTable. It may be
+// nil where only the complaints count: the generic tables have no columns then.
 func Compile(specs []Spec, cat *sink.Catalog, own func(string) *sink.Table) (*Mapping, []Problem) {
 	m := &Mapping{byName: make(map[string]*Table, len(specs))}
 	for id, name := range genericNames {
-		m.tables = append(m.tables, genericTable(uint16(id), name, own(name)))
+		live := &sink.Table{Name: name}
+		if own != nil {
+			live = own(name)
+		}
+		m.tables = append(m.tables, genericTable(uint16(id), name, live))
 	}
 	c := compiler{catalog: cat}
 	for i := range specs {

@@ -1,0 +1,234 @@
+// Package dirty holds the coalesced changes that the database has not seen.
+//
+// A Set belongs to one shard of the keyspace. A cut swaps the Sets of all shards
+// for empty ones at one position of the log; the Cut is what the flusher makes a
+// batch of, and what loads lay over the rows they read until the batch is settled.
+//
+// Applying a run of changes to a Set, or applying its first part to one Set, the
+// rest to another and merging the two, gives the same Set: how a run is divided
+// into cuts never shows in what reaches the database.
+//
+// Changes have a place in one order, their seq (see SeqOf). It is made of log
+// positions alone, so a Set that was rebuilt by replay equals the one that was lost.
+package dirty
+
+import "github.com/lullcache/lull/internal/change"
+
+// SeqOf returns the place, in the order of all changes, of the change with index
+// i in a unit of n changes whose record ends at position. Seqs rise with the log and
+// never repeat, since a record is longer than the number of its changes.
+func SeqOf(position uint64, n, i int) uint64 { return position - uint64(n) + uint64(i) + 1 }
+
+// What an entry costs beside the bytes of its strings and values; measured by
+// TestBytesAreNearWhatTheHeapSays.
+const (
+	keyOverhead  = 180 // a Key with its inline row, and its place in the map
+	rowOverhead  = 190 // a Row beyond the inline one, and its place in the map
+	cellOverhead = 40  // a Cell beyond the inline one
+)
+
+// Set is one shard's dirty set. It is not safe for concurrent use: the shard's
+// lock guards it.
+type Set struct {
+	def    change.Dictionary
+	hint   int
+	spaces [][]keyMap // by space, then by database number
+	rows   int
+	bytes  int64
+	keys   int
+}
+
+// keyMap is the keys of one space in one database.
+type keyMap struct {
+	keys    map[string]*Key
+	cleared bool // ClearTable came
+}
+
+// New returns an empty set for the tables in def, which may not change while the
+// set lives. rowsHint is the number of keys expected, 0 if that is not known.
+func New(def change.Dictionary, rowsHint int) *Set { return &Set{def: def, hint: rowsHint} }
+
+// Rows returns the number of operations held: rows, cleared keys, cleared tables.
+func (s *Set) Rows() int { return s.rows }
+
+// Bytes returns the memory that the set holds, estimated within about a fifth.
+// Strings shared with the keyspace count in full, since only the set may be left to
+// hold them.
+func (s *Set) Bytes() int64 { return s.bytes }
+
+// Keys returns the number of dirty keys.
+func (s *Set) Keys() int { return s.keys }
+
+// Empty reports whether nothing is dirty.
+func (s *Set) Empty() bool { return s.rows == 0 }
+
+// Apply coalesces c, whose place is seq, into the set. It keeps c's strings and
+// copies its cells. Changes come in the order in which they were made.
+//
+// ClearTable speaks of the table's whole space, as Clear does, and of c.DB alone
+// if the table is PerDB. It has to be applied to the set of every shard.
+func (s *Set) Apply(c *change.Change, seq uint64) {
+	m := s.mapOf(s.def[c.Table].Space, c.DB)
+	switch c.Op {
+	case change.Clear:
+		s.clear(m, c.Key)
+	case change.ClearTable:
+		s.clearAll(m)
+	case change.Delete:
+		s.delete(m, c)
+	case change.Set, change.Append:
+		s.put(m, c, seq)
+	default:
+		panic("dirty: change of unknown kind")
+	}
+}
+
+// Find returns what is dirty of a key, or nil. The Key is valid until the set
+// changes.
+func (s *Set) Find(space uint16, db uint8, key string) *Key {
+	if int(space) < len(s.spaces) && int(db) < len(s.spaces[space]) {
+		return s.spaces[space][db].keys[key]
+	}
+	return nil
+}
+
+// Cleared reports whether all keys of the space in db were removed before what the
+// set holds of them now.
+func (s *Set) Cleared(space uint16, db uint8) bool {
+	return int(space) < len(s.spaces) && int(db) < len(s.spaces[space]) && s.spaces[space][db].cleared
+}
+
+// EachKey calls f for every dirty key, in no order.
+func (s *Set) EachKey(f func(space uint16, db uint8, key string, k *Key)) {
+	for space := range s.spaces {
+		for db := range s.spaces[space] {
+			for name, k := range s.spaces[space][db].keys {
+				f(uint16(space), uint8(db), name, k)
+			}
+		}
+	}
+}
+
+// EachCleared calls f for every space and database of which Cleared is true.
+func (s *Set) EachCleared(f func(space uint16, db uint8)) {
+	for space := range s.spaces {
+		for db := range s.spaces[space] {
+			if m := &s.spaces[space][db]; m.cleared {
+				f(uint16(space), uint8(db))
+			}
+		}
+	}
+}
+
+func (s *Set) mapOf(space uint16, db uint8) *keyMap {
+	for int(space) >= len(s.spaces) {
+		s.spaces = append(s.spaces, nil)
+	}
+	for int(db) >= len(s.spaces[space]) {
+		s.spaces[space] = append(s.spaces[space], keyMap{})
+	}
+	return &s.spaces[space][db]
+}
+
+func (s *Set) add(m *keyMap, name string, k *Key) {
+	if m.keys == nil {
+		m.keys = make(map[string]*Key, s.hint)
+	}
+	m.keys[name] = k
+	s.keys++
+	s.bytes += keyOverhead + int64(len(name))
+}
+
+// drop removes k from m with all that it holds.
+func (s *Set) drop(m *keyMap, name string, k *Key) {
+	delete(m.keys, name)
+	s.keys--
+	s.rows -= k.ops()
+	s.bytes -= keyOverhead + int64(len(name)) + k.bytes()
+}
+
+func (s *Set) put(m *keyMap, c *change.Change, seq uint64) {
+	k := m.keys[c.Key]
+	if k == nil {
+		k = &Key{}
+		s.add(m, c.Key, k)
+	}
+	known := c.Known
+	if c.Op == change.Append || k.cleared || m.cleared {
+		known = change.Absent
+	}
+	r := k.Row(c.Table, c.Row)
+	if r == nil {
+		r = k.addRow(c.Table, c.Row)
+		r.State, r.Known = Put, known
+		if c.Op == change.Append {
+			r.State, r.Seq = Append, seq
+		}
+		r.fill(c.Cells)
+		s.rows++
+		s.bytes += r.bytes()
+		return
+	}
+	before := r.bytes()
+	r.putOver(c.Op == change.Append, seq)
+	r.merge(c.Cells)
+	s.bytes += r.bytes() - before
+}
+
+func (s *Set) delete(m *keyMap, c *change.Change) {
+	k := m.keys[c.Key]
+	var r *Row
+	if k != nil {
+		r = k.Row(c.Table, c.Row)
+	}
+	cleared := m.cleared || k != nil && k.cleared
+	switch {
+	case r == nil && cleared:
+	case r == nil:
+		if k == nil {
+			k = &Key{}
+			s.add(m, c.Key, k)
+		}
+		r = k.addRow(c.Table, c.Row)
+		r.State = Delete
+		s.rows++
+		s.bytes += r.bytes()
+	case cleared:
+		s.removeRow(m, c.Key, k, r)
+	default:
+		s.bytes -= r.bytes()
+		r.remove()
+		s.bytes += r.bytes()
+	}
+}
+
+// removeRow takes r from k, and k from m if nothing is left of it.
+func (s *Set) removeRow(m *keyMap, name string, k *Key, r *Row) {
+	s.rows--
+	s.bytes -= r.bytes()
+	k.removeRow(r)
+	if k.ops() == 0 {
+		s.drop(m, name, k)
+	}
+}
+
+func (s *Set) clear(m *keyMap, name string) {
+	if k := m.keys[name]; k != nil {
+		s.drop(m, name, k)
+	}
+	if m.cleared {
+		return
+	}
+	s.add(m, name, &Key{cleared: true})
+	s.rows++
+}
+
+func (s *Set) clearAll(m *keyMap) {
+	for name, k := range m.keys {
+		s.drop(m, name, k)
+	}
+	if !m.cleared {
+		s.rows++
+	}
+	m.keys, m.cleared = nil, true
+}

@@ -1,0 +1,94 @@
+package keyspace
+
+// scan is Table.Scan. The cursor is the first point of the hash's range that was
+// not yet seen, in units of 1<<(64-CursorBits).
+func (d *dict[T]) scan(cursor uint64, count int, fn func(T)) uint64 {
+	if d.n == 0 {
+		return 0
+	}
+	count = max(count, 1)
+	point := cursor << (64 - CursorBits)
+	budget := 10 * count // places looked at; a sparse dict must not keep us long
+	for seen := 0; seen < count && budget > 0; {
+		s := d.segment(point)
+		from := s.home(point)
+		to := min(from+count-seen, len(s.items))
+		seen += s.scanHomes(from, to, fn)
+		budget -= to - from
+		if point = s.point(point, to); point == 0 {
+			return 0
+		}
+	}
+	return point >> (64 - CursorBits)
+}
+
+// point returns where in the hash's range place i begins; 0 if that is past the
+// end of the range. within is any hash that belongs here.
+func (s *segment[T]) point(within uint64, i int) uint64 {
+	start := within &^ (^uint64(0) >> s.depth)
+	if i == len(s.items) {
+		if s.depth == 0 {
+			return 0
+		}
+		return start + 1<<(64-s.depth)
+	}
+	return start | uint64(i)<<s.shift>>s.depth
+}
+
+// scanHomes calls fn for the items whose homes are in [from, to) and returns how
+// many they were. Such items may lie behind to, up to the end of the run.
+func (s *segment[T]) scanHomes(from, to int, fn func(T)) (seen int) {
+	mask := len(s.items) - 1
+	for i := from; ; i++ {
+		if s.tags[i&mask] == 0 {
+			if i >= to {
+				return seen
+			}
+			continue
+		}
+		it := s.items[i&mask]
+		home := i - (i-s.home(it.hash()))&mask
+		if from <= home && home < to {
+			fn(it)
+			seen++
+		}
+	}
+}
+
+// random is Table.Random. Segments of equal size are chosen equally often by
+// accepting a directory index only if it is the segment's first.
+func (d *dict[T]) random(r uint64) T {
+	var none T
+	for d.n > 0 {
+		r = mix(r)
+		at := int(r>>32) & (len(d.dir) - 1)
+		s := d.dir[at]
+		if at&(1<<(d.depth-s.depth)-1) != 0 {
+			continue
+		}
+		if i := int(uint32(r)) & (len(s.items) - 1); s.tags[i] != 0 {
+			return s.items[i]
+		}
+	}
+	return none
+}
+
+// mix is the output function of SplitMix64 (Steele, Lea, Flood 2014).
+func mix(r uint64) uint64 {
+	r += 0x9e3779b97f4a7c15
+	r = (r ^ r>>30) * 0xbf58476d1ce4e5b9
+	r = (r ^ r>>27) * 0x94d049bb133111eb
+	return r ^ r>>31
+}
+
+func (d *dict[T]) all(fn func(T) bool) {
+	for at := 0; at < len(d.dir); {
+		s := d.dir[at]
+		for i, it := range s.items {
+			if s.tags[i] != 0 && !fn(it) {
+				return
+			}
+		}
+		at += 1 << (d.depth - s.depth)
+	}
+}
