@@ -1,0 +1,207 @@
+package resp
+
+import (
+	"math"
+	"strconv"
+)
+
+// Writer gathers replies in one buffer. The zero Writer writes RESP2. The methods
+// named after a type write that type, or what RESP2 has for it.
+type Writer struct {
+	buf   []byte
+	three bool
+}
+
+// SetVersion chooses the protocol version, 2 or 3.
+func (w *Writer) SetVersion(v int) { w.three = v == 3 }
+
+// Version returns the protocol version, 2 or 3.
+func (w *Writer) Version() int {
+	if w.three {
+		return 3
+	}
+	return 2
+}
+
+// Bytes returns what was written, valid until the next write.
+func (w *Writer) Bytes() []byte { return w.buf }
+
+// Len returns the bytes written. With Truncate it marks a place to go back to.
+func (w *Writer) Len() int { return len(w.buf) }
+
+// Truncate forgets what was written after Len was n.
+func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }
+
+// Reset forgets everything, and gives back a buffer larger than keep bytes.
+func (w *Writer) Reset(keep int) {
+	if cap(w.buf) > keep {
+		w.buf = nil
+		return
+	}
+	w.buf = w.buf[:0]
+}
+
+// Cap returns the bytes of memory that the buffer takes.
+func (w *Writer) Cap() int { return cap(w.buf) }
+
+// Append writes replies that are encoded already.
+func (w *Writer) Append(replies []byte) { w.buf = append(w.buf, replies...) }
+
+// Simple writes a simple string; s must not hold line ends.
+func (w *Writer) Simple(s string) {
+	w.buf = append(append(append(w.buf, '+'), s...), '\r', '\n')
+}
+
+// Error writes an error: code is its first word, such as "ERR". Line ends in text
+// become spaces.
+func (w *Writer) Error(code, text string) {
+	w.buf = append(append(append(w.buf, '-'), code...), ' ')
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == '\r' || c == '\n' {
+			c = ' '
+		}
+		w.buf = append(w.buf, c)
+	}
+	w.buf = append(w.buf, '\r', '\n')
+}
+
+// Int writes an integer.
+func (w *Writer) Int(n int64) {
+	if 0 <= n && n <= 9 {
+		w.buf = append(w.buf, ':', byte('0'+n), '\r', '\n')
+		return
+	}
+	w.buf = append(strconv.AppendInt(append(w.buf, ':'), n, 10), '\r', '\n')
+}
+
+// Bulk writes a bulk string.
+func (w *Writer) Bulk(b []byte) {
+	w.head('$', len(b))
+	w.buf = append(append(w.buf, b...), '\r', '\n')
+}
+
+// BulkString writes a bulk string.
+func (w *Writer) BulkString(s string) {
+	w.head('$', len(s))
+	w.buf = append(append(w.buf, s...), '\r', '\n')
+}
+
+// BulkInt writes an integer as a bulk string.
+func (w *Writer) BulkInt(n int64) {
+	var text [20]byte
+	w.Bulk(strconv.AppendInt(text[:0], n, 10))
+}
+
+// Null writes the null that stands for a missing value.
+func (w *Writer) Null() {
+	if w.three {
+		w.buf = append(w.buf, "_\r\n"...)
+		return
+	}
+	w.buf = append(w.buf, "$-1\r\n"...)
+}
+
+// NullArray writes the null that stands for a missing array.
+func (w *Writer) NullArray() {
+	if w.three {
+		w.buf = append(w.buf, "_\r\n"...)
+		return
+	}
+	w.buf = append(w.buf, "*-1\r\n"...)
+}
+
+// Array begins an array of n replies.
+func (w *Writer) Array(n int) { w.head('*', n) }
+
+// Map begins a map of n pairs; for RESP2 an array of 2n replies.
+func (w *Writer) Map(n int) {
+	if w.three {
+		w.head('%', n)
+		return
+	}
+	w.head('*', 2*n)
+}
+
+// Set begins a set of n replies; for RESP2 an array.
+func (w *Writer) Set(n int) { w.either('~', n) }
+
+// Push begins a message of n replies that answers nothing; for RESP2 an array.
+func (w *Writer) Push(n int) { w.either('>', n) }
+
+func (w *Writer) either(three byte, n int) {
+	if !w.three {
+		three = '*'
+	}
+	w.head(three, n)
+}
+
+// Double writes a floating-point number; for RESP2 a bulk string.
+func (w *Writer) Double(f float64) {
+	if w.three {
+		w.buf = append(AppendDouble(append(w.buf, ','), f), '\r', '\n')
+		return
+	}
+	var text [32]byte
+	w.Bulk(AppendDouble(text[:0], f))
+}
+
+// Bool writes a truth value; for RESP2 the integer 1 or 0.
+func (w *Writer) Bool(b bool) {
+	switch {
+	case w.three && b:
+		w.buf = append(w.buf, "#t\r\n"...)
+	case w.three:
+		w.buf = append(w.buf, "#f\r\n"...)
+	case b:
+		w.Int(1)
+	default:
+		w.Int(0)
+	}
+}
+
+// Verbatim writes text for people: format is three letters, "txt" or "mkd". For
+// RESP2 a bulk string.
+func (w *Writer) Verbatim(format, text string) {
+	if !w.three {
+		w.BulkString(text)
+		return
+	}
+	w.head('=', len(format)+1+len(text))
+	w.buf = append(append(w.buf, format...), ':')
+	w.buf = append(append(w.buf, text...), '\r', '\n')
+}
+
+// BigNumber writes an integer of any size, given as decimal digits; for RESP2 a
+// bulk string.
+func (w *Writer) BigNumber(digits string) {
+	if !w.three {
+		w.BulkString(digits)
+		return
+	}
+	w.buf = append(append(append(w.buf, '('), digits...), '\r', '\n')
+}
+
+func (w *Writer) head(kind byte, n int) {
+	if 0 <= n && n <= 9 {
+		w.buf = append(w.buf, kind, byte('0'+n), '\r', '\n')
+		return
+	}
+	w.buf = append(strconv.AppendInt(append(w.buf, kind), int64(n), 10), '\r', '\n')
+}
+
+// AppendDouble appends f as Redis 7.0 shows scores: C's %.17g, and "inf", "-inf"
+// or "nan".
+func AppendDouble(dst []byte, f float64) []byte {
+	switch {
+	case math.IsInf(f, 1):
+		return append(dst, "inf"...)
+	case math.IsInf(f, -1):
+		return append(dst, "-inf"...)
+	case math.IsNaN(f):
+		return append(dst, "nan"...)
+	case f == math.Trunc(f) && math.Abs(f) < 1e15 && (f != 0 || !math.Signbit(f)):
+		return strconv.AppendInt(dst, int64(f), 10) // the same text, sooner
+	}
+	return strconv.AppendFloat(dst, f, 'g', 17, 64)
+}
