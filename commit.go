@@ -178,9 +178,8 @@ func (db *DB) fill() (float64, error) {
 	if err := db.fencedErr(); err != nil {
 		return 0, err
 	}
-	fill := max(
-		float64(db.dirtyRows.Load())/float64(db.opts.MaxDirtyRows),
-		float64(db.dirtyBytes.Load())/float64(db.opts.MaxDirtyBytes))
+	rows, bytes := db.unflushed()
+	fill := max(float64(rows)/float64(db.opts.MaxDirtyRows), float64(bytes)/float64(db.opts.MaxDirtyBytes))
 	if m := db.opts.MaxMemory; m > 0 {
 		if over := float64(db.used.Load()) / float64(m); over >= memoryHard {
 			fill = max(fill, 1)
@@ -201,10 +200,11 @@ func (db *DB) fill() (float64, error) {
 // fullest says in words which limit is reached and why.
 func (db *DB) fullest() string {
 	why := db.flusher.Why()
+	rows, bytes := db.unflushed()
 	switch {
-	case db.dirtyRows.Load() >= db.opts.MaxDirtyRows:
+	case rows >= db.opts.MaxDirtyRows:
 		return fmt.Sprintf("max_dirty_rows (%d) is reached; %s", db.opts.MaxDirtyRows, why)
-	case db.dirtyBytes.Load() >= db.opts.MaxDirtyBytes:
+	case bytes >= db.opts.MaxDirtyBytes:
 		return fmt.Sprintf("max_dirty_bytes (%d) is reached; %s", db.opts.MaxDirtyBytes, why)
 	case db.log != nil && db.log.Room() != nil:
 		return fmt.Sprintf("%v; %s", db.log.Room(), why)

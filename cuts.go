@@ -15,7 +15,7 @@ import (
 type cutList struct {
 	mu    sync.RWMutex
 	cuts  []cutRef
-	loads []uint32 // generation of the oldest unsettled cut when each running load began
+	loads []uint32  // generation of the oldest unsettled cut when each running load began
 	marks []cutMark // of the cuts that are not settled, merged ones included
 	// settled is the generation up to which SQL has everything.
 	settled uint32
@@ -69,6 +69,42 @@ func (l *cutList) settle(position uint64) (generation uint32) {
 	}
 	l.prune()
 	return l.settled
+}
+
+// upTo returns the cuts that end at or before position and are not settled yet.
+func (l *cutList) upTo(position uint64) (cuts []*dirty.Cut) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, c := range l.cuts {
+		if c.generation > l.settled && !c.cut.Merged() && c.cut.Position() <= position {
+			cuts = append(cuts, c.cut)
+		}
+	}
+	return cuts
+}
+
+// replace puts cuts that were rebuilt from the log in the place of all others.
+func (l *cutList) replace(cuts []*dirty.Cut, generation uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cuts, l.marks = nil, nil
+	for _, c := range cuts {
+		l.cuts = append(l.cuts, cutRef{c, generation})
+		l.marks = append(l.marks, cutMark{c.Position(), generation})
+	}
+}
+
+// size is what the cuts that are not settled hold.
+func (l *cutList) size() (rows, bytes int64) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, c := range l.cuts {
+		if c.generation > l.settled && !c.cut.Merged() {
+			r, _, b := c.cut.Size()
+			rows, bytes = rows+int64(r), bytes+b
+		}
+	}
+	return rows, bytes
 }
 
 // prune lets go of cuts that neither the flusher nor a load needs.
@@ -128,9 +164,24 @@ func (db *DB) cut() *dirty.Cut {
 		sets[i], sh.dirty = sh.dirty, fresh[i]
 		sh.generation++
 	}
+	db.dirtyRows.Store(0)
+	db.dirtyBytes.Store(0)
 	generation := db.shards[0].generation
 	c := dirty.NewCut(db.position(), time.UnixMilli(db.firstDirty.Swap(0)), sets)
 	db.cuts.add(c, generation)
 	db.unlock(&all)
+	db.countCuts()
 	return c
+}
+
+// countCuts notes what the cuts that are not settled hold, for the limits.
+func (db *DB) countCuts() {
+	rows, bytes := db.cuts.size()
+	db.cutRows.Store(rows)
+	db.cutBytes.Store(bytes)
+}
+
+// unflushed is what SQL has not seen: in the dirty sets and in cuts.
+func (db *DB) unflushed() (rows, bytes int64) {
+	return db.dirtyRows.Load() + db.cutRows.Load(), db.dirtyBytes.Load() + db.cutBytes.Load()
 }

@@ -34,6 +34,7 @@ type DB struct {
 	shards     [shardCount]shard
 	cuts       cutList
 	loader     loader
+	scans      scans
 	clock      clock
 
 	// complete says, by database number, that every generic key which exists is in
@@ -42,17 +43,25 @@ type DB struct {
 	// settledGeneration is the generation of cuts up to which SQL has everything.
 	settledGeneration atomic.Uint32
 	unlogged          atomic.Uint64 // position, without a log
-	dirtyRows         atomic.Int64  // in the shards' dirty sets and in cuts not settled
+	dirtyRows         atomic.Int64  // in the shards' dirty sets
 	dirtyBytes        atomic.Int64
+	cutRows           atomic.Int64 // in cuts that are not settled
+	cutBytes          atomic.Int64
 	firstDirty        atomic.Int64 // time of the oldest change since the last cut, 0 if none
 	lastWrite         atomic.Int64
 	used              atomic.Int64 // bytes of the keyspace
 	stats             counters
 
-	closed atomic.Bool
-	stop   context.CancelFunc // ends the background work
-	work   sync.WaitGroup
-	evict  chan struct{}
+	// catalogMu guards catalog: the tables as the database last described them.
+	catalogMu sync.Mutex
+	catalog   *sink.Catalog
+
+	cascade atomic.Bool           // rows of tables with cascades were deleted since the last sweep
+	stopped atomic.Pointer[error] // why the flusher has stopped for good
+	closed  atomic.Bool
+	stop    context.CancelFunc // ends the background work
+	work    sync.WaitGroup
+	evict   chan struct{}
 }
 
 // tableState is what the engine derives once from a table's mapping.
@@ -128,12 +137,12 @@ func (db *DB) start(ctx context.Context) error {
 	if err := db.startFlusher(ctx, base, recovered); err != nil {
 		return err
 	}
-	db.startWork(ctx, live)
+	db.startWork(ctx, live.fresh && len(recovered) == 0)
 	return nil
 }
 
 // startWork starts what runs beside the units.
-func (db *DB) startWork(ctx context.Context, live *schema) {
+func (db *DB) startWork(ctx context.Context, empty bool) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	db.stop = stop
 	db.work.Go(func() { db.runFlusher(run) })
@@ -141,7 +150,8 @@ func (db *DB) startWork(ctx context.Context, live *schema) {
 	if db.opts.MaxMemory > 0 {
 		db.work.Go(func() { db.evictor(run) })
 	}
-	if live.fresh {
+	db.work.Go(func() { db.sweepSQL(run) })
+	if empty {
 		for i := range db.complete {
 			db.complete[i].Store(true)
 		}
@@ -160,8 +170,8 @@ func (db *DB) Close(ctx context.Context) error {
 	db.stop()
 	db.work.Wait()
 	err := db.abandon()
-	if rows := db.dirtyRows.Load(); drainErr != nil && rows > 0 {
-		return &Remains{Rows: rows, Bytes: db.dirtyBytes.Load(), Logged: db.log != nil, Err: drainErr}
+	if rows, bytes := db.unflushed(); drainErr != nil && rows > 0 {
+		return &Remains{Rows: rows, Bytes: bytes, Logged: db.log != nil, Err: drainErr}
 	}
 	return err
 }
@@ -215,7 +225,6 @@ func (db *DB) position() uint64 {
 	return uint64(db.log.End())
 }
 
-// Mapping returns the names of the mapped tables and their key patterns.
 func (db *DB) logDir() string { return filepath.Join(db.opts.DataDir, "log") }
 
 // newLogID returns 128 random bits in hex.

@@ -180,10 +180,9 @@ func (tx *Tx) putCells(h *handle, cells []change.Cell, known change.Known) {
 	tx.touch(h)
 	key := tx.tuple(h)
 	if known == change.Absent {
+		cells = tx.withDefaults(h, cells)
 		if tx.undelete(h, key) {
-			cells, known = tx.filled(h, cells, func(uint16) value.Value { return value.Value{} }), change.Present
-		} else {
-			cells = tx.withDefaults(h, cells)
+			cells, known = tx.filled(h, cells), change.Present
 		}
 	}
 	tx.emit(h, change.Change{Op: change.Set, Known: known, Table: h.t.ID, Key: key, Cells: tx.withTime(h, cells)})
@@ -202,16 +201,19 @@ func (tx *Tx) undelete(h *handle, key string) bool {
 	return false
 }
 
-// filled adds a cell for every writable column that cells does not name.
-func (tx *Tx) filled(h *handle, cells []change.Cell, val func(col uint16) value.Value) []change.Cell {
+// filled adds NULL for every column that clients write and cells does not name.
+func (tx *Tx) filled(h *handle, cells []change.Cell) []change.Cell {
 	out := slices.Clone(cells)
 	for i := range h.t.Cells {
-		col := uint16(i)
-		if !h.t.Cells[i].Managed && !slices.ContainsFunc(cells, func(c change.Cell) bool { return c.Col == col }) {
-			out = append(out, change.Cell{Col: col, Val: val(col)})
+		if !h.t.Cells[i].Managed && !hasCell(cells, uint16(i)) {
+			out = append(out, change.Cell{Col: uint16(i)})
 		}
 	}
 	return tx.cellsOf(out...)
+}
+
+func hasCell(cells []change.Cell, col uint16) bool {
+	return slices.ContainsFunc(cells, func(c change.Cell) bool { return c.Col == col })
 }
 
 func (tx *Tx) withDefaults(h *handle, cells []change.Cell) []change.Cell {
@@ -221,7 +223,7 @@ func (tx *Tx) withDefaults(h *handle, cells []change.Cell) []change.Cell {
 	}
 	out := slices.Clone(cells)
 	for _, d := range defaults {
-		if !slices.ContainsFunc(cells, func(c change.Cell) bool { return c.Col == d.Col }) {
+		if !hasCell(cells, d.Col) {
 			out = append(out, d)
 		}
 	}

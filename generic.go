@@ -6,6 +6,10 @@ import (
 	"github.com/lullcache/lull/value"
 )
 
+// genericTables is how many tables of its own Lull keeps keys in; they come first in
+// every dictionary.
+const genericTables = 7
+
 // kinds pairs Redis types with mapping kinds.
 var kinds = [...]struct {
 	typ  keyspace.Type

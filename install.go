@@ -49,8 +49,7 @@ func (db *DB) replaceable(e *keyspace.Entry, k *loadKey, now int64) bool {
 	if e.Flags&keyspace.Stub != 0 {
 		return k.need == NeedAll
 	}
-	maxAge := db.tables[k.t.ID].maxAgeSeconds
-	return maxAge > 0 && seconds(now)-e.LoadedAt > maxAge && db.clean(e)
+	return db.grownOld(e, k.t, now)
 }
 
 // layAll lays all changes of the key that SQL may not have shown over the image,

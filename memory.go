@@ -123,6 +123,9 @@ func (db *DB) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		if db.cascade.Swap(false) {
+			db.dropChildren()
+		}
 		for i := range db.shards {
 			for n := range uint8(dbCount) {
 				cursors[i][n] = db.sweepPart(s, &db.shards[i], n, cursors[i][n])
@@ -186,5 +189,33 @@ func (db *DB) expireEntry(tx *Tx, sh *shard, n uint8, e *keyspace.Entry) {
 	}
 	if h, err := tx.open([]byte(e.Key), keyspace.TypeNone, NeedNone); err == nil && h.exists() {
 		return // not due any more
+	}
+}
+
+// dropChildren drops the clean entries of tables whose rows a cascade may have
+// changed.
+func (db *DB) dropChildren() {
+	children := make(map[uint16]bool)
+	for _, t := range db.maps.Tables() {
+		for _, c := range t.Children {
+			children[c.ID] = true
+		}
+	}
+	for i := range db.shards {
+		sh := &db.shards[i]
+		sh.mu.Lock()
+		if t := sh.dbs[0]; t != nil {
+			var gone []*keyspace.Entry
+			t.All(func(e *keyspace.Entry) bool {
+				if children[e.Table] && db.clean(e) {
+					gone = append(gone, e)
+				}
+				return true
+			})
+			for _, e := range gone {
+				db.drop(sh, 0, e)
+			}
+		}
+		sh.mu.Unlock()
 	}
 }

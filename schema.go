@@ -132,7 +132,7 @@ func (db *DB) compile(catalog *sink.Catalog) error {
 		}
 		return fmt.Errorf("tables: %w", errors.Join(errs...))
 	}
-	db.maps = maps
+	db.maps, db.catalog = maps, catalog
 	db.dictionary = maps.Dictionary()
 	db.tables = make([]tableState, len(db.dictionary))
 	for id := range db.dictionary {

@@ -39,6 +39,9 @@ const (
 	// flagBlind: the entry was set without looking at what SQL has under its key,
 	// which may be of another type.
 	flagBlind
+	// flagReload: the database may have changed the row as it took it; it is loaded
+	// again when next read.
+	flagReload
 )
 
 // touched is an entry that the unit changed.
@@ -187,11 +190,14 @@ func (tx *Tx) stale(h *handle) bool {
 	if !h.mapped() || tx.multi {
 		return false
 	}
-	maxAge := tx.db.tables[h.t.ID].maxAgeSeconds
-	if maxAge == 0 || seconds(tx.now)-h.e.LoadedAt <= maxAge {
-		return false
-	}
-	return tx.db.clean(h.e)
+	return tx.db.grownOld(h.e, h.t, tx.now)
+}
+
+// grownOld reports whether SQL may know an entry better than memory does.
+func (db *DB) grownOld(e *keyspace.Entry, t *mapping.Table, now int64) bool {
+	maxAge := db.tables[t.ID].maxAgeSeconds
+	old := maxAge > 0 && seconds(now)-e.LoadedAt > maxAge
+	return (old || e.Flags&flagReload != 0 && seconds(now) != e.LoadedAt) && db.clean(e)
 }
 
 // expire removes a key whose time has come, as a change of this unit.
@@ -232,7 +238,7 @@ func (tx *Tx) needs(h *handle) {
 // one is marked absent until it gets a value.
 func (tx *Tx) entry(h *handle) *keyspace.Entry {
 	if h.e == nil {
-		h.e = &keyspace.Entry{Key: string(h.name), Flags: keyspace.Absent, Access: accessClock(tx.now)}
+		h.e = &keyspace.Entry{Key: string(h.name), Flags: keyspace.Absent, Access: accessClock(tx.now), LoadedAt: seconds(tx.now)}
 		if h.t != nil {
 			h.e.Table = h.t.ID
 		}

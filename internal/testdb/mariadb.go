@@ -73,6 +73,7 @@ func mariadbArgv(s *Server) []string {
 func mariadbExec(ctx context.Context, s *Server, statement string) error {
 	cfg := mysql.NewConfig()
 	cfg.User, cfg.Net, cfg.Addr = userName, "tcp", s.Addr()
+	cfg.Params = map[string]string{"foreign_key_checks": "0"} // a database may be dropped before one that refers to it
 	cfg.Logger = &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {

@@ -1,0 +1,267 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/lullcache/lull/internal/fsys"
+)
+
+// read finds the log that is there.
+func (l *Log) read() error {
+	s, err := look(l.fs, l.o.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		s, err = &survey{fs: l.fs, dir: l.o.Dir}, nil
+	}
+	if err != nil {
+		return err
+	}
+	if l.tail, err = s.findEnd(); err != nil {
+		return err
+	}
+	l.id = s.id
+	if !s.known {
+		if l.id, err = newLogID(l.o.ID); err != nil {
+			return err
+		}
+	}
+	l.seen, l.nextNumber = s, 1
+	for _, f := range s.files {
+		l.bytes += f.fileSize
+		l.nextNumber = max(l.nextNumber, f.num+1)
+	}
+	for _, f := range s.chain {
+		l.chain = append(l.chain, &segment{segmentFile: *f, headerSynced: true})
+	}
+	l.end.Store(uint64(l.tail.last))
+	if l.tail.tailBytes > 0 {
+		l.o.OnEvent(Event{
+			Kind: EventTailCut, File: s.chain[l.tail.seg].name,
+			Offset: l.tail.off, Bytes: l.tail.tailBytes,
+		})
+	}
+	return nil
+}
+
+// SkipTo lets the log go on at p or later: for a watermark beyond its end, which is
+// right after a failure of the log and wrong otherwise. Call it between Open and
+// Start. A p that is not beyond the end changes nothing.
+func (l *Log) SkipTo(p Position) {
+	if l.seen == nil {
+		panic("wal: SkipTo after Start")
+	}
+	if p > l.End() {
+		l.end.Store(uint64(p))
+	}
+}
+
+// Start makes durable what Open found and opens a new segment for appending, behind
+// a tail that was cut too: an old segment is never appended to. Without
+// space on the disk for one segment it is ErrFull, and may be tried again.
+func (l *Log) Start() error {
+	if l.seen == nil {
+		panic("wal: Start after Start")
+	}
+	if err := l.fs.MkdirAll(l.o.Dir); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	if err := l.settle(); err != nil {
+		return fmt.Errorf("log: make the old end durable: %w", err)
+	}
+	if err := l.sweep(); err != nil {
+		return fmt.Errorf("log: clean up: %w", err)
+	}
+	for len(l.ready) < 2 {
+		s, err := l.allocate(nil)
+		if err != nil && len(l.ready) > 0 {
+			break // tendLoop tries again
+		}
+		if isNoSpace(err) {
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
+		if err != nil {
+			return fmt.Errorf("log: %w", err)
+		}
+		l.bytes += s.size
+		l.ready = append(l.ready, s)
+	}
+	if err := l.begin(); err != nil {
+		return fmt.Errorf("log: begin a segment: %w", err)
+	}
+	l.mu.Lock()
+	l.seen, l.stopped = nil, nil
+	l.updateRoom()
+	l.mu.Unlock()
+	l.running.Add(2)
+	go l.syncLoop()
+	go l.tendLoop()
+	return nil
+}
+
+// settle writes again, byte for byte, what no mark says is durable, and syncs it. A
+// sync alone is not enough: if that of an earlier process failed, the kernel may
+// show pages that are not on the disk and hold them for clean.
+func (l *Log) settle() error {
+	for i, s := range l.chain {
+		from, to := int64(0), s.fileSize
+		if i == len(l.chain)-1 {
+			to = l.tail.off
+		}
+		if l.tail.durable > s.base {
+			from = int64(l.tail.durable-s.base) &^ 511
+		}
+		if from >= to {
+			continue
+		}
+		file, err := l.fs.Open(s.name)
+		if err != nil {
+			return err
+		}
+		err = rewrite(file, from, to)
+		if closeErr := file.Close(); err == nil {
+			err = closeErr
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+func rewrite(file fsys.File, from, to int64) error {
+	buf := make([]byte, min(readChunk, to-from))
+	for off := from; off < to; {
+		b := buf[:min(int64(len(buf)), to-off)]
+		if n, err := file.ReadAt(b, off); n < len(b) {
+			return err
+		}
+		if _, err := file.WriteAt(b, off); err != nil {
+			return err
+		}
+		off += int64(len(b))
+	}
+	return file.Sync()
+}
+
+// sweep removes what is not of the log: a tail's later segments, what a trim or an
+// allocation left. Segments that were allocated and never used become ready.
+func (l *Log) sweep() error {
+	inChain := map[uint64]bool{}
+	used := uint64(0)
+	blanks := map[uint64]bool{}
+	for _, f := range l.seen.chain {
+		inChain[f.num] = true
+		used = max(used, f.num)
+	}
+	for _, f := range l.seen.files {
+		ok, err := l.isBlank(f)
+		if err != nil {
+			return err
+		}
+		if blanks[f.num] = ok; !ok {
+			used = max(used, f.num)
+		}
+	}
+	for _, name := range l.seen.temps {
+		if err := l.fs.Remove(name); err != nil {
+			return err
+		}
+	}
+	for _, f := range l.seen.files {
+		if inChain[f.num] {
+			continue
+		}
+		if blanks[f.num] && f.num > used && len(l.ready) < segmentsLeast {
+			s, err := l.adopt(f)
+			if err != nil {
+				return err
+			}
+			l.ready = append(l.ready, s)
+			continue
+		}
+		if err := l.fs.Remove(f.name); err != nil {
+			return err
+		}
+		l.bytes -= f.fileSize
+	}
+	l.seen.files, l.seen.temps = l.seen.chain, nil
+	return l.fs.SyncDir(l.o.Dir)
+}
+
+// isBlank reports whether f is a segment of the right size full of zeros.
+func (l *Log) isBlank(f *segmentFile) (bool, error) {
+	if f.state != headerBlank || f.fileSize != l.o.SegmentBytes {
+		return false, nil
+	}
+	file, err := l.fs.Open(f.name)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	end, err := lastByte(file, 0, f.fileSize)
+	return err == nil && end == 0, err
+}
+
+// adopt opens a blank segment for appending.
+func (l *Log) adopt(f *segmentFile) (*segment, error) {
+	file, err := l.fs.Open(f.name)
+	if err != nil {
+		return nil, err
+	}
+	return l.newSegment(f.num, file)
+}
+
+func (l *Log) newSegment(num uint64, file fsys.File) (*segment, error) {
+	s := &segment{file: file, seed: seedOf(l.id, num)}
+	s.num, s.size, s.fileSize = num, l.o.SegmentBytes, l.o.SegmentBytes
+	s.name = segmentName(l.o.Dir, num)
+	var err error
+	if s.mem, err = file.Map(); err != nil && !errors.Is(err, fsys.ErrNoMap) {
+		return nil, err
+	}
+	return s, nil
+}
+
+// begin makes the first ready segment the active one, durably.
+func (l *Log) begin() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.ready[0]
+	h := header{id: l.id, number: s.num, size: s.size, created: l.o.Now().UnixNano()}
+	h.after, h.base = l.End(), l.End()
+	if n := len(l.chain); n > 0 {
+		last := l.chain[n-1]
+		h.prev, h.prevEnd = last.num, l.tail.last
+		// Beyond all that the void segments between may have given out.
+		h.base = max(h.base, last.base+Position(s.num-last.num)*Position(max(last.size, s.size)))
+	}
+	h.durable = h.base
+	s.header, s.state = h, headerValid
+	if err := s.putHeader(); err != nil {
+		return err
+	}
+	l.ready = l.ready[1:]
+	l.active = s
+	if l.o.Preamble != nil {
+		l.preamble = l.o.Preamble(l.preamble[:0])
+		if frameSize(len(l.preamble)) > s.rest()/2 {
+			return fmt.Errorf("%w: the preamble has %d bytes, a segment %d", ErrTooLarge, len(l.preamble), s.size)
+		}
+	}
+	if err := l.putPreamble(); err != nil {
+		return err
+	}
+	if err := s.file.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", s.name, err)
+	}
+	s.headerSynced = true
+	l.chain = append(l.chain, s)
+	l.unsynced = append(l.unsynced, s)
+	l.marked, l.durable = h.durable, s.position()
+	l.synced.Store(l.end.Load())
+	return nil
+}
+
+func tempName(dir string) string { return filepath.Join(dir, "allocating"+tempSuffix) }

@@ -1,0 +1,313 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/lullcache/lull/internal/fsys"
+)
+
+const (
+	segmentSuffix = ".log"
+	tempSuffix    = ".tmp" // a segment that is being allocated or repaired
+)
+
+func segmentName(dir string, number uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%016x%s", number, segmentSuffix))
+}
+
+func segmentNumber(name string) (uint64, bool) {
+	digits, ok := strings.CutSuffix(name, segmentSuffix)
+	if !ok || len(digits) != 16 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 16, 64)
+	return n, err == nil && n > 0
+}
+
+// segmentFile is a segment as it was found.
+type segmentFile struct {
+	header
+	name     string
+	num      uint64 // by the name
+	state    headerState
+	copyOnly bool // the first header is broken, the second is right
+	fileSize int64
+}
+
+func (s *segmentFile) open(fs fsys.FS, id logID) (*frameReader, error) {
+	file, err := fs.Open(s.name)
+	if err != nil {
+		return nil, err
+	}
+	return newFrameReader(file, s.name, seedOf(id, s.num), s.fileSize), nil
+}
+
+// survey is what a directory holds, by the headers.
+type survey struct {
+	fs      fsys.FS
+	dir     string
+	files   []*segmentFile // by number
+	temps   []string
+	id      logID
+	known   bool           // id is known
+	chain   []*segmentFile // the log, oldest first
+	durable Position       // the highest durable mark in any header
+}
+
+// look reads the headers of all segments and finds the chain.
+func look(fs fsys.FS, dir string) (*survey, error) {
+	s := &survey{fs: fs, dir: dir}
+	names, err := fs.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("log: %w", err)
+	}
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if strings.HasSuffix(name, tempSuffix) {
+			s.temps = append(s.temps, path)
+		}
+		num, ok := segmentNumber(name)
+		if !ok {
+			continue
+		}
+		f := &segmentFile{name: path, num: num}
+		if err := f.readHeader(fs); err != nil {
+			return nil, err
+		}
+		s.files = append(s.files, f)
+	}
+	sort.Slice(s.files, func(i, j int) bool { return s.files[i].num < s.files[j].num })
+	if err := s.agree(); err != nil {
+		return nil, err
+	}
+	s.link()
+	return s, nil
+}
+
+// readHeader takes the first header or, where it is broken, its copy.
+func (s *segmentFile) readHeader(fs fsys.FS) error {
+	file, err := fs.Open(s.name)
+	if err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	defer file.Close()
+	if s.fileSize, err = file.Size(); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	var b [frameStart]byte
+	if _, err = file.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read %s: %w", s.name, err)
+	}
+	first, firstState, version := decodeHeader(b[:])
+	if firstState == headerNewer {
+		return &VersionError{File: s.name, Got: version, Want: formatVersion}
+	}
+	second, secondState, version := decodeHeader(b[headerCopyAt:])
+	if secondState == headerNewer && firstState != headerValid {
+		return &VersionError{File: s.name, Got: version, Want: formatVersion}
+	}
+	s.header, s.state = first, firstState
+	if firstState != headerValid && secondState != headerBlank {
+		s.header, s.state = second, secondState
+		s.copyOnly = secondState == headerValid
+	}
+	if s.state == headerValid && (s.number != s.num || s.size < segmentBytesMin) {
+		s.state = headerBroken
+	}
+	return nil
+}
+
+// agree checks that all segments are of one log.
+func (s *survey) agree() error {
+	for _, f := range s.files {
+		if f.state != headerValid {
+			continue
+		}
+		if s.known && f.id != s.id {
+			return &DamageError{File: f.name, Why: fmt.Sprintf("the segment belongs to log %s, those before it to log %s", f.id, s.id)}
+		}
+		s.id, s.known = f.id, true
+		s.durable = max(s.durable, f.durable)
+	}
+	return nil
+}
+
+// link finds the chain: from the oldest segment, always on to the latest that names
+// it as its predecessor. A segment that begins inside a record whose first part was
+// trimmed is no beginning.
+func (s *survey) link() {
+	var at *segmentFile
+	for _, f := range s.files {
+		if f.state != headerValid {
+			continue
+		}
+		if at == nil && f.carried == 0 {
+			at = f
+			s.chain = append(s.chain, f)
+		}
+	}
+	for at != nil {
+		var next *segmentFile
+		for _, f := range s.files {
+			if f.state == headerValid && f.prev == at.num && f.num > at.num {
+				next = f
+			}
+		}
+		if next != nil {
+			s.chain = append(s.chain, next)
+		}
+		at = next
+	}
+}
+
+// ending is where the log ends, by its frames.
+type ending struct {
+	stop
+	durable   Position // the highest durable mark anywhere
+	tailBytes int64    // from the stop to the last byte that is not zero
+}
+
+// findEnd walks what no header says is durable. The chain is cut behind the segment
+// in which the walk stops; if that is below a durable mark it is a *DamageError.
+func (s *survey) findEnd() (ending, error) {
+	if len(s.chain) == 0 {
+		return ending{}, s.checkUnused()
+	}
+	if err := s.checkBeginning(); err != nil {
+		return ending{}, err
+	}
+	first := len(s.chain) - 1
+	for first > 0 && (s.chain[first].base > s.durable || s.chain[first].carried > 0) {
+		first--
+	}
+	e := ending{durable: s.durable}
+	at, err := walk(s.fs, s.id, s.chain[first:], positionMax, visitor{
+		mark: func(m mark) { e.durable = max(e.durable, m.durable) },
+	})
+	if err != nil {
+		return e, err
+	}
+	at.seg += first
+	e.stop = at
+	file := s.chain[at.seg]
+	if err := s.searchMarks(file.num, at.off, &e); err != nil {
+		return e, err
+	}
+	if e.durable > file.base+Position(at.off) {
+		why := at.why
+		if e.durable > file.base+Position(file.size) && at.seg == len(s.chain)-1 {
+			why = "the segment that goes on here is missing or its headers are not readable"
+		}
+		return e, &DamageError{File: file.name, Offset: at.off, Why: why}
+	}
+	s.chain = s.chain[:at.seg+1]
+	return e, nil
+}
+
+// checkUnused is for a directory without any valid header: the first segment of a
+// log is complete before it is used, so whatever is written here was once valid.
+func (s *survey) checkUnused() error {
+	for _, f := range s.files {
+		file, err := s.fs.Open(f.name)
+		if err != nil {
+			return fmt.Errorf("log: %w", err)
+		}
+		end, err := lastByte(file, 0, f.fileSize)
+		file.Close()
+		if err != nil {
+			return fmt.Errorf("read %s: %w", f.name, err)
+		}
+		if end > 0 {
+			why := "neither header of the segment is readable"
+			if f.state == headerValid {
+				why = "the segments before this one are missing"
+			}
+			return &DamageError{File: f.name, Why: why}
+		}
+	}
+	return nil
+}
+
+// checkBeginning is for segments before the chain. What a trim leaves there has a
+// header.
+func (s *survey) checkBeginning() error {
+	for _, f := range s.files {
+		if f.num < s.chain[0].num && f.state != headerValid {
+			return &DamageError{File: f.name, Why: "neither header of the segment is readable"}
+		}
+	}
+	return nil
+}
+
+// searchMarks looks for durable marks that the walk did not come to: in segment num
+// from off on, and in all later files. It also measures the tail.
+func (s *survey) searchMarks(num uint64, off int64, e *ending) error {
+	for _, f := range s.files {
+		if f.num < num {
+			continue
+		}
+		r, err := f.open(s.fs, s.id)
+		if err != nil {
+			return fmt.Errorf("log: %w", err)
+		}
+		if f.num == num {
+			r.off = off
+		}
+		err = r.searchMarks(e)
+		r.file.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *frameReader) searchMarks(e *ending) error {
+	from := r.off
+	for {
+		f, ok, err := r.resync(kindMark)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		if m, ok := decodeMark(f.data); ok {
+			e.durable = max(e.durable, m.durable)
+		}
+	}
+	end, err := lastByte(r.file, from, r.size)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", r.name, err)
+	}
+	e.tailBytes += max(0, end-from)
+	return nil
+}
+
+// lastByte returns the offset behind the last byte in [from, size) that is not
+// zero, from if there is none.
+func lastByte(file fsys.File, from, size int64) (int64, error) {
+	buf := make([]byte, readChunk)
+	end := from
+	for off := from; off < size; {
+		n, err := file.ReadAt(buf[:min(int64(len(buf)), size-off)], off)
+		if n == 0 {
+			return end, err
+		}
+		if !blank(buf[:n]) {
+			i := n
+			for buf[i-1] == 0 {
+				i--
+			}
+			end = off + int64(i)
+		}
+		off += int64(n)
+	}
+	return end, nil
+}

@@ -1,0 +1,120 @@
+package wal
+
+import (
+	"fmt"
+	"time"
+)
+
+// waiters are all that one sync will answer.
+type waiters struct{ done chan struct{} }
+
+func newWaiters() *waiters { return &waiters{done: make(chan struct{})} }
+
+// gather joins the waiters of the next sync that begins. Joining comes first: what
+// stops the log answers all who joined before.
+func (l *Log) gather() (done chan struct{}, err error) {
+	l.waitMu.Lock()
+	done = l.gathering.done
+	l.waitMu.Unlock()
+	l.mu.Lock()
+	err = l.stopped
+	l.mu.Unlock()
+	wake(l.wakeSync)
+	return done, err
+}
+
+// take ends the gathering: all who are in it have appended before.
+func (l *Log) take() *waiters {
+	l.waitMu.Lock()
+	defer l.waitMu.Unlock()
+	w := l.gathering
+	l.gathering = newWaiters()
+	return w
+}
+
+// answerLate answers whoever came when the log had stopped.
+func (l *Log) answerLate() { close(l.take().done) }
+
+// syncLoop syncs whenever somebody waits, and every SyncEvery.
+func (l *Log) syncLoop() {
+	defer l.running.Done()
+	every := time.NewTicker(l.o.SyncEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-l.wakeSync:
+			l.syncOnce(false)
+		case <-every.C:
+			l.syncOnce(true)
+		case <-l.quit:
+			return
+		}
+	}
+}
+
+// syncOnce makes durable all that is appended when it begins. An idle one also
+// writes a mark that says so of the last records: without it their damage would
+// look like a torn tail.
+func (l *Log) syncOnce(idle bool) {
+	w := l.take()
+	defer close(w.done)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failure != nil || !l.dirty && !(idle && l.marked < l.End()) {
+		return
+	}
+	if l.durable > l.marked {
+		if ok, err := l.active.putMark(l.durable, &l.frameBuf); err != nil {
+			l.fail(err)
+			return
+		} else if ok {
+			l.marked = l.durable
+		}
+	}
+	end, durable := l.End(), l.active.position()
+	segments := l.unsynced
+	l.dirty = false
+	l.mu.Unlock()
+	start := time.Now()
+	err := syncAll(segments)
+	took := time.Since(start)
+	l.mu.Lock()
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	l.stats.synced(took)
+	l.durable = durable
+	l.synced.Store(uint64(end))
+	l.releaseSynced(segments)
+}
+
+// syncAll syncs segments, oldest first.
+func syncAll(segments []*segment) error {
+	for _, s := range segments {
+		if err := s.file.Sync(); err != nil {
+			return fmt.Errorf("sync %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// releaseSynced lets go of the files of segments that were synced and are full.
+// l.mu is held, but not while the files are closed.
+func (l *Log) releaseSynced(synced []*segment) {
+	n := len(synced) - 1 // the last was active when the sync began
+	for _, s := range synced {
+		s.headerSynced = true
+	}
+	if n == 0 {
+		return
+	}
+	done := append([]*segment{}, synced[:n]...)
+	l.unsynced = append([]*segment{}, l.unsynced[n:]...)
+	l.mu.Unlock()
+	for _, s := range done {
+		s.release() // all is synced: what Close says changes nothing
+	}
+	l.mu.Lock()
+	wake(l.wakeTend) // what is trimmed may now go
+}

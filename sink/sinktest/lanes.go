@@ -1,0 +1,166 @@
+package sinktest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/sink/sqlsink"
+)
+
+func testOwnTables(_ *testing.T, b *base) {
+	b.must(b.sink.CreateOwn(b.Context()))
+	for _, statement := range b.sink.OwnDDL() {
+		b.exec(statement)
+	}
+	for _, name := range sqlsink.OwnNames[2:] {
+		t := b.sink.OwnTable(name)
+		if t == nil || t.Name != name || len(t.PrimaryKey) < 3 {
+			b.Fatalf("%s: got %+v", name, t)
+		}
+		found := b.look("SELECT * FROM " + b.Quote(name))
+		if len(found) != 0 {
+			b.Fatalf("%s: want no rows, got %q", name, found)
+		}
+		b.look("SELECT * FROM " + b.Quote(name+"_text"))
+	}
+	if b.sink.OwnTable("players") != nil || b.sink.OwnTable("lull_dead_letters") != nil {
+		b.Fatal("want no description of other tables")
+	}
+}
+
+func testOwnSchema(t *testing.T, b *base) {
+	if b.MakeSchema == "" {
+		if _, err := b.open(sqlsink.Options{OwnSchema: "elsewhere"}); err == nil {
+			t.Fatal("own schema: want an error")
+		}
+		return
+	}
+	b.exec(b.MakeSchema)
+	s := b.another(sqlsink.Options{OwnSchema: "else where"})
+	b.must(s.CreateOwn(b.Context()))
+	if _, found, err := s.Lane(b.Context(), lane); err != nil || found {
+		t.Fatalf("lane: want none, got %v, %v", found, err)
+	}
+	b.claim(s, sink.Claim{ID: lane, LogID: "x", Start: true})
+	keys := s.OwnTable("lull_keys")
+	_, err := s.Write(b.Context(), &sink.Batch{To: sink.Mark{Position: 5}, Tables: []sink.TableOps{
+		put(keys, sink.Upsert, row("lull", 0, "k", "hash", nil, nil)),
+	}})
+	b.must(err)
+	b.wantRows("SELECT count(*) FROM "+b.Quote("else where")+"."+b.Quote("lull_keys"), "1")
+	b.wantRows("SELECT count(*) FROM "+b.Quote("lull_keys"), "0")
+}
+
+func testClaim(t *testing.T, b *base) {
+	if b.held.Epoch == 0 || b.held.LogID != "log" || b.held.Mark != (sink.Mark{}) {
+		t.Fatalf("first claim: got %+v", b.held)
+	}
+	ctx := b.Context()
+	id := sink.LaneID{Name: "lull", Lane: "second"}
+	if _, found, err := b.sink.Lane(ctx, id); found || err != nil {
+		t.Fatalf("lane: want none, got %v, %v", found, err)
+	}
+	_, err := b.sink.Claim(ctx, sink.Claim{ID: id, LogID: "a", Held: sink.LaneState{LogID: "a", Epoch: 3}})
+	b.wantClass(err, sink.Fenced)
+	mark := sink.Mark{Position: 7, Next: 9, Part: 2}
+	first := b.claim(b.sink, sink.Claim{ID: id, LogID: "a", Start: true, Mark: mark})
+	stored, found, err := b.sink.Lane(ctx, id)
+	b.must(err)
+	if !found || stored.Mark != mark || stored.LogID != "a" || stored.Epoch != first.Epoch || !near(stored.FlushedAt) {
+		t.Fatalf("lane: got %+v", stored)
+	}
+	raised := b.claim(b.sink, sink.Claim{ID: id, LogID: "a", Held: first})
+	if raised.Epoch <= first.Epoch || raised.Mark != mark {
+		t.Fatalf("reconnect: got %+v after %+v", raised, first)
+	}
+
+	other := b.another(sqlsink.Options{})
+	taken := b.claim(other, sink.Claim{ID: id, LogID: "b", Start: true, Mark: sink.Mark{Position: 1}})
+	if taken.Epoch <= raised.Epoch || taken.Mark != mark || taken.LogID != "b" {
+		t.Fatalf("start: got %+v after %+v", taken, raised)
+	}
+	_, err = b.sink.Write(ctx, &sink.Batch{From: mark, To: sink.Mark{Position: 9}})
+	b.wantClass(err, sink.Fenced)
+	_, err = b.sink.Claim(ctx, sink.Claim{ID: id, LogID: "a", Held: raised})
+	b.wantClass(err, sink.Fenced)
+	b.wantClass(b.sink.Seal(ctx), sink.Fenced)
+	_, err = other.Write(ctx, &sink.Batch{From: mark, To: sink.Mark{Position: 9}})
+	b.must(err)
+
+	reset := b.claim(other, sink.Claim{ID: id, LogID: "c", Start: true, Reset: true, Mark: sink.Mark{Position: 40}})
+	if reset.Mark != (sink.Mark{Position: 40}) {
+		t.Fatalf("reset: got %+v", reset)
+	}
+	if again, _, _ := other.Lane(ctx, id); again.Mark != reset.Mark || again.LogID != "c" || again.Epoch != reset.Epoch {
+		t.Fatalf("reset: stored %+v", again)
+	}
+}
+
+func testReconnect(t *testing.T, b *base) {
+	// A claim that was stored, but whose answer did not arrive.
+	lost := b.claim(b.sink, sink.Claim{ID: lane, LogID: "log", Held: b.held})
+	_, err := b.sink.Claim(b.Context(), sink.Claim{ID: lane, LogID: "log", Held: sink.LaneState{LogID: "other", Epoch: lost.Epoch}})
+	b.wantClass(err, sink.Fenced)
+	b.claim(b.sink, sink.Claim{ID: lane, LogID: "log", Held: lost})
+	fresh := b.another(sqlsink.Options{})
+	_, err = fresh.Write(b.Context(), &sink.Batch{})
+	b.wantClass(err, sink.Invalid)
+	b.wantClass(fresh.Seal(b.Context()), sink.Invalid)
+}
+
+func testSeal(t *testing.T, b *base) {
+	b.must(b.sink.Seal(b.Context()))
+	state, _, err := b.sink.Lane(b.Context(), lane)
+	b.must(err)
+	if !state.Sealed {
+		t.Fatal("want the lane to be sealed")
+	}
+	state = b.claim(b.sink, sink.Claim{ID: lane, LogID: "log", Held: b.held})
+	if !state.Sealed {
+		t.Fatal("a claim unsealed the lane")
+	}
+	state = b.claim(b.sink, sink.Claim{ID: lane, LogID: "log", Held: state, ClearSealed: true})
+	if stored, _, _ := b.sink.Lane(b.Context(), lane); state.Sealed || stored.Sealed {
+		t.Fatal("want the lane not to be sealed any more")
+	}
+}
+
+func testMarks(t *testing.T, b *base) {
+	events := b.table("events", 0, "v|integer")
+	batch := func(from, to sink.Mark, n int) *sink.Batch {
+		return &sink.Batch{From: from, To: to, CatchingUp: to.Next != 0, Tables: []sink.TableOps{put(events, sink.Append, row(n))}}
+	}
+	first, part := sink.Mark{Position: 10}, sink.Mark{Position: 10, Next: 30, Part: 5}
+	ctx := b.Context()
+	for i, step := range []struct{ from, to sink.Mark }{
+		{sink.Mark{}, first}, {first, part}, {part, sink.Mark{Position: 30}},
+	} {
+		result, err := b.sink.Write(ctx, batch(step.from, step.to, i))
+		b.must(err)
+		if result.Rows != 1 || result.Statements < 1 || !near(result.CommittedAt) {
+			t.Fatalf("result: got %+v", result)
+		}
+		state, _, err := b.sink.Lane(ctx, lane)
+		b.must(err)
+		if state.Mark != step.to || state.CatchingUp != (step.to.Next != 0) {
+			t.Fatalf("lane: got %+v, want mark %+v", state, step.to)
+		}
+		_, err = b.sink.Write(ctx, batch(step.from, step.to, 100+i))
+		b.wantClass(err, sink.Fenced)
+	}
+	b.wantRows("SELECT v FROM events ORDER BY v", "0", "1", "2")
+}
+
+func testCancelled(t *testing.T, b *base) {
+	events := b.table("events", 0, "v|integer")
+	ctx, cancel := context.WithCancel(b.Context())
+	cancel()
+	batch := &sink.Batch{To: sink.Mark{Position: 10}, Tables: []sink.TableOps{put(events, sink.Append, row(1))}}
+	_, err := b.sink.Write(ctx, batch)
+	b.wantClass(err, sink.Retry)
+	b.wantRows("SELECT v FROM events")
+	_, err = b.sink.Write(b.Context(), batch)
+	b.must(err)
+	b.wantRows("SELECT v FROM events", "1")
+}

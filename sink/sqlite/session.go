@@ -1,0 +1,182 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"errors"
+	"time"
+
+	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/sink/sqlsink"
+	"github.com/lullcache/lull/value"
+	driver "modernc.org/sqlite"
+)
+
+// statementsMax is how many prepared statements a session keeps.
+const statementsMax = 200
+
+// session is the one connection that writes.
+type session struct {
+	conn       *sql.Conn
+	statements map[string]*sql.Stmt
+}
+
+// ID implements sqlsink.Session: a closed session leaves nothing behind.
+func (c *session) ID() string { return "" }
+
+// End implements sqlsink.Session.
+func (c *session) End(context.Context, string) error { return nil }
+
+// Close really closes the connection, with whatever is open on it.
+func (c *session) Close() {
+	c.forget()
+	_ = c.conn.Raw(func(any) error { return sqldriver.ErrBadConn })
+	_ = c.conn.Close()
+}
+
+// Begin takes the file's write lock at once.
+func (c *session) Begin(ctx context.Context) error { return c.run(ctx, "BEGIN IMMEDIATE") }
+
+// Commit implements sqlsink.Session.
+func (c *session) Commit(ctx context.Context) error { return c.run(ctx, "COMMIT") }
+
+// Rollback implements sqlsink.Session.
+func (c *session) Rollback(ctx context.Context) error { return c.run(ctx, "ROLLBACK") }
+
+// Savepoint implements sqlsink.Session.
+func (c *session) Savepoint(ctx context.Context) error { return c.run(ctx, "SAVEPOINT lull") }
+
+// RollbackTo implements sqlsink.Session.
+func (c *session) RollbackTo(ctx context.Context) error { return c.run(ctx, "ROLLBACK TO lull") }
+
+// LockWait implements sqlsink.Session: busy_timeout covers it.
+func (c *session) LockWait(context.Context, time.Duration) error { return nil }
+
+func (c *session) run(ctx context.Context, query string) error {
+	_, err := c.conn.ExecContext(ctx, query)
+	return err
+}
+
+// Exec implements sqlsink.Session.
+func (c *session) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	result, err := c.conn.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// Query implements sqlsink.Session.
+func (c *session) Query(ctx context.Context, query string, args []any, row func([]value.Value) error) error {
+	rows, err := c.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	return sqlsink.Scan(rows, nil, convert, row)
+}
+
+// Check implements sqlsink.Session: it asks for SQLite's counter of foreign keys
+// that are to be satisfied before COMMIT.
+func (c *session) Check(context.Context) error {
+	open := 0
+	err := c.conn.Raw(func(conn any) (err error) {
+		status, ok := conn.(driver.DBStatus)
+		if !ok {
+			return errors.New("the driver has no DBStatus")
+		}
+		open, _, err = status.Status(driver.DBStatusDeferredFKs, false)
+		return err
+	})
+	if err == nil && open != 0 {
+		return errDeferred
+	}
+	return err
+}
+
+// RowsMax implements sqlsink.Session. The limit keeps a cancelled batch from going
+// on.
+func (c *session) RowsMax(*sqlsink.Op) (rows, bytes int) { return 1000, 64 << 20 }
+
+// Apply implements sqlsink.Session, row by row.
+func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows []*sink.Row) (done sqlsink.Applied, err error) {
+	w, ok := op.Prepared.(*writing)
+	if !ok {
+		if w, err = newWriting(op); err != nil {
+			return done, err
+		}
+		op.Prepared = w
+	}
+	if err := ctx.Err(); err != nil {
+		return done, err
+	}
+	if op.Kind != sink.LetterTruncate && op.Kind != sink.LetterClear {
+		// Watching the context costs more than such a statement takes.
+		ctx = context.WithoutCancel(ctx)
+	}
+	for i, row := range rows {
+		n, err := c.guarded(ctx, w, row)
+		done.Statements++
+		if err != nil {
+			return done, &sqlsink.RowError{Row: i, Err: err}
+		}
+		done.Rows += n
+	}
+	return done, nil
+}
+
+// guarded writes a row. A trigger may keep half of what it did, or end the whole
+// transaction, where a constraint undoes the statement alone.
+func (c *session) guarded(ctx context.Context, w *writing, row *sink.Row) (n int, err error) {
+	if !w.op.Table.Triggers {
+		return c.write(ctx, w, row)
+	}
+	if _, err := c.do(ctx, "SAVEPOINT lull_row", nil); err != nil {
+		return 0, err
+	}
+	if n, err = c.write(ctx, w, row); err == nil {
+		_, err = c.do(ctx, "RELEASE lull_row", nil)
+		return n, err
+	}
+	if _, back := c.do(ctx, "ROLLBACK TO lull_row", nil); back != nil {
+		return 0, errors.Join(errUndone, err)
+	}
+	_, back := c.do(ctx, "RELEASE lull_row", nil)
+	return 0, errors.Join(err, back)
+}
+
+func (c *session) write(ctx context.Context, w *writing, row *sink.Row) (int, error) {
+	n, err := c.do(ctx, w.first, w.bind(row, w.firstOrder))
+	if err == nil && n == 0 && w.second != "" {
+		return c.do(ctx, w.second, w.bind(row, nil))
+	}
+	return n, err
+}
+
+// do runs a statement that is prepared once.
+func (c *session) do(ctx context.Context, query string, args []any) (int, error) {
+	statement := c.statements[query]
+	if statement == nil {
+		if len(c.statements) >= statementsMax {
+			c.forget()
+		}
+		var err error
+		if statement, err = c.conn.PrepareContext(ctx, query); err != nil {
+			return 0, &prepareError{err}
+		}
+		c.statements[query] = statement
+	}
+	result, err := statement.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}
+
+func (c *session) forget() {
+	for _, statement := range c.statements {
+		_ = statement.Close()
+	}
+	clear(c.statements)
+}

@@ -1,0 +1,304 @@
+package sqlsink
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/value"
+)
+
+// refusalsMax is after how many refused rows of one table in one batch the rest of
+// that table is not tried any more.
+const refusalsMax = 64
+
+// run applies a plan and finds the rows that the database refuses.
+//
+// A statement takes about a thousand rows. If it fails because of a row, the halves
+// are tried, so that one bad row in n costs 2·log2(n) statements. A row that fails
+// alone is set aside, except if other rows may be in its way (unique and foreign
+// keys): it waits and is tried again when all others are in.
+type run struct {
+	d       Dialect
+	plan    *plan
+	careful bool // check deferred constraints after every statement
+	poison  map[*sink.Row]sink.Reason
+
+	session Session
+	tables  []tableRun
+	waiting []waiting
+	aside   []aside
+	settled []int64 // letters of rows that went through
+	result  sink.Result
+}
+
+// tableRun is what happened to one table so far.
+type tableRun struct {
+	refused  int
+	waiting  int       // rows that clashed in this turn
+	blockers []blocker // removals that did not happen
+}
+
+// blocker is a removal that waits or was refused: rows that it would remove must
+// not be written before it.
+type blocker struct {
+	by   []int // none: it blocks every row
+	vals []value.Value
+	v    Verdict
+}
+
+// waiting is a row to be tried again.
+type waiting struct {
+	w     *work
+	row   *sink.Row
+	v     Verdict
+	tried bool
+}
+
+// aside is a row that becomes a letter.
+type aside struct {
+	op     *Op
+	row    *sink.Row
+	state  sink.LetterState
+	reason sink.Reason
+}
+
+func newRun(d Dialect, p *plan, careful bool, poison map[*sink.Row]sink.Reason) *run {
+	return &run{d: d, plan: p, careful: careful, poison: poison, tables: make([]tableRun, len(p.parked))}
+}
+
+// rows applies the whole plan.
+func (r *run) rows(ctx context.Context, session Session) error {
+	r.session = session
+	for _, w := range r.plan.works {
+		if reason := r.plan.parked[w.table]; reason != nil {
+			for _, row := range w.rows {
+				r.setAside(w.op, row, sink.Parked, *reason)
+			}
+			continue
+		}
+		if err := r.do(ctx, w, w.rows); err != nil {
+			return err
+		}
+	}
+	return r.again(ctx)
+}
+
+// do applies rows of w in statements of a good size.
+func (r *run) do(ctx context.Context, w *work, rows []*sink.Row) error {
+	t := &r.tables[w.table]
+	rows = r.sift(w, rows)
+	for len(rows) > 0 {
+		if t.refused >= refusalsMax {
+			for _, row := range rows {
+				r.setAside(w.op, row, sink.Refusing, refusing)
+			}
+			return nil
+		}
+		if t.waiting >= refusalsMax {
+			for _, row := range rows {
+				r.wait(w, row, Verdict{Kind: Clash, Reason: refusing}, false)
+			}
+			return nil
+		}
+		n := r.size(w.op, rows)
+		if err := r.piece(ctx, w, rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// refusing is the reason of rows that were not tried.
+var refusing = sink.Reason{Message: "not tried: too many rows of this table were refused"}
+
+// sift takes out the rows that must not be tried.
+func (r *run) sift(w *work, rows []*sink.Row) []*sink.Row {
+	t := &r.tables[w.table]
+	if len(r.poison) == 0 && len(t.blockers) == 0 {
+		return rows
+	}
+	left := make([]*sink.Row, 0, len(rows))
+	for _, row := range rows {
+		if reason, ok := r.poison[row]; ok {
+			r.refuse(w, row, Verdict{Kind: Refused, Reason: reason})
+		} else if b := t.blocking(w, row); b == nil {
+			left = append(left, row)
+		} else if b.v.Kind == Clash {
+			r.wait(w, row, b.v, false)
+		} else {
+			r.setAside(w.op, row, sink.Refused, b.v.Reason)
+		}
+	}
+	return left
+}
+
+// blocking returns the removal that has to come before row, or nil.
+func (t *tableRun) blocking(w *work, row *sink.Row) *blocker {
+	if w.removes() {
+		return nil
+	}
+	for i := range t.blockers {
+		if t.blockers[i].matches(w.op, row) {
+			return &t.blockers[i]
+		}
+	}
+	return nil
+}
+
+// matches also holds if it cannot be told.
+func (b *blocker) matches(op *Op, row *sink.Row) bool {
+	all := op.All()
+	for i, col := range b.by {
+		for j, c := range all {
+			if c == col && row.Vals[j].String() != b.vals[i].String() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// size returns how many of the rows go into one statement.
+func (r *run) size(op *Op, rows []*sink.Row) int {
+	rowsMax, bytesMax := r.session.RowsMax(op)
+	n, bytes := 0, 0
+	for n < len(rows) && n < rowsMax {
+		for _, v := range rows[n].Vals {
+			bytes += v.Size() + 8
+		}
+		if n > 0 && bytes > bytesMax {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// piece applies rows in one statement, or what of them can be.
+func (r *run) piece(ctx context.Context, w *work, rows []*sink.Row) error {
+	err := r.apply(ctx, w.op, rows)
+	if err == nil {
+		r.settle(rows)
+		return nil
+	}
+	v := r.judge(err)
+	if v.Kind != Refused && v.Kind != Clash && v.Kind != Undone {
+		return Classify(v, err, w.op.Table)
+	}
+	var one *RowError
+	if errors.As(err, &one) {
+		r.settle(rows[:one.Row])
+		rows = rows[one.Row:]
+	}
+	if v.Kind == Undone {
+		return &undoneError{row: rows[0], reason: v.Reason, err: err}
+	}
+	if one != nil || len(rows) == 1 {
+		r.refuse(w, rows[0], v)
+		return r.do(ctx, w, rows[1:])
+	}
+	half := len(rows) / 2
+	if err := r.do(ctx, w, rows[:half]); err != nil {
+		return err
+	}
+	return r.do(ctx, w, rows[half:])
+}
+
+// apply runs one statement; if careful, with all constraints checked after it.
+func (r *run) apply(ctx context.Context, op *Op, rows []*sink.Row) error {
+	if !r.careful {
+		done, err := r.session.Apply(ctx, op, rows)
+		r.count(done)
+		return err
+	}
+	if err := r.session.Savepoint(ctx); err != nil {
+		return err
+	}
+	done, err := r.session.Apply(ctx, op, rows)
+	r.count(Applied{Statements: done.Statements})
+	if err == nil {
+		err = r.check(ctx)
+	}
+	if err == nil {
+		r.result.Rows += done.Rows
+		return nil
+	}
+	return r.takeBack(ctx, err)
+}
+
+// takeBack returns to the savepoint after a row was refused, and returns the error
+// without the place: no row of the statement is in any more.
+func (r *run) takeBack(ctx context.Context, err error) error {
+	if v := r.d.Judge(err); v.Kind != Refused && v.Kind != Clash {
+		return err
+	}
+	var one *RowError
+	if errors.As(err, &one) {
+		err = one.Err
+	}
+	if back := r.session.RollbackTo(ctx); back != nil {
+		return back
+	}
+	return err
+}
+
+func (r *run) check(ctx context.Context) error {
+	r.result.Statements++
+	if err := r.session.Check(ctx); err != nil {
+		return &deferredError{err}
+	}
+	return nil
+}
+
+// deferredError is an error of Check. Other rows may still put it right.
+type deferredError struct{ err error }
+
+func (e *deferredError) Error() string { return e.err.Error() }
+func (e *deferredError) Unwrap() error { return e.err }
+
+func (r *run) judge(err error) Verdict {
+	v := r.d.Judge(err)
+	var deferred *deferredError
+	if v.Kind == Refused && errors.As(err, &deferred) {
+		v.Kind = Clash
+	}
+	return v
+}
+
+func (r *run) count(a Applied) {
+	r.result.Statements += a.Statements
+	r.result.Rows += a.Rows
+}
+
+func (r *run) settle(rows []*sink.Row) {
+	for _, row := range rows {
+		if row.Letter != 0 {
+			r.settled = append(r.settled, row.Letter)
+		}
+	}
+}
+
+// refuse deals with one row that failed alone.
+func (r *run) refuse(w *work, row *sink.Row, v Verdict) {
+	if w.removes() {
+		t := &r.tables[w.table]
+		t.blockers = append(t.blockers, blocker{by: w.op.By, vals: row.Vals, v: v})
+	}
+	if v.Kind == Clash {
+		r.tables[w.table].waiting++
+		r.wait(w, row, v, true)
+		return
+	}
+	r.tables[w.table].refused++
+	r.setAside(w.op, row, sink.Refused, v.Reason)
+}
+
+func (r *run) wait(w *work, row *sink.Row, v Verdict, tried bool) {
+	r.waiting = append(r.waiting, waiting{w, row, v, tried})
+}
+
+func (r *run) setAside(op *Op, row *sink.Row, state sink.LetterState, reason sink.Reason) {
+	r.aside = append(r.aside, aside{op, row, state, reason})
+}

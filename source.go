@@ -1,0 +1,297 @@
+package lull
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lullcache/lull/internal/change"
+	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/flush"
+	"github.com/lullcache/lull/internal/keyspace"
+	"github.com/lullcache/lull/internal/mapping"
+	"github.com/lullcache/lull/internal/wal"
+	"github.com/lullcache/lull/sink"
+)
+
+// source is the engine as the flusher sees it.
+type source struct{ db *DB }
+
+// Cut takes everything dirty away at one position.
+func (s source) Cut() *dirty.Cut { return s.db.cut() }
+
+// Pressure says how much is dirty.
+func (s source) Pressure() flush.Pressure {
+	db := s.db
+	p := flush.Pressure{
+		Rows: int(db.dirtyRows.Load()), Bytes: db.dirtyBytes.Load(),
+		LastWrite: time.UnixMilli(db.lastWrite.Load()),
+		Position:  db.position(), Changes: db.stats.changes.Load(),
+	}
+	if first := db.firstDirty.Load(); first != 0 {
+		p.Oldest = time.UnixMilli(first)
+	}
+	return p
+}
+
+// SyncLog makes the log durable through position: SQL never holds what the log could
+// still lose.
+func (s source) SyncLog(ctx context.Context, position uint64) error {
+	return s.db.waitDisk(ctx, position)
+}
+
+// Settled notes how far the database is: in the log, so that a start without the
+// database knows, and in memory, so that entries may be evicted and log be let go.
+func (s source) Settled(m sink.Mark) {
+	db := s.db
+	if db.log != nil {
+		rec := change.AppendSettled(nil, change.Settled{UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part})
+		_, _ = db.log.Append(rec) // a log that has failed says so to writers
+	}
+	if m.Next != 0 {
+		return
+	}
+	settled := db.cuts.upTo(m.Position)
+	generation := db.cuts.settle(m.Position)
+	db.settledGeneration.Store(generation)
+	db.countCuts()
+	db.afterFlush(settled)
+	if db.log != nil {
+		db.log.Trim(wal.Position(m.Position))
+	}
+}
+
+// Rewind gives up what is dirty and rebuilds it from the log, after mark.
+func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
+	db := s.db
+	if db.log == nil {
+		return nil, errors.New("there is no log to go back to")
+	}
+	if oldest := uint64(db.log.Oldest()); m.Position < oldest {
+		return nil, fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on", m.Position, oldest)
+	}
+	all := allShards()
+	db.lock(&all)
+	defer db.unlock(&all)
+	for i := range db.shards {
+		db.shards[i].dirty = dirty.New(db.dictionary, 0)
+		db.shards[i].generation++
+	}
+	db.firstDirty.Store(0)
+	db.dirtyRows.Store(0)
+	db.dirtyBytes.Store(0)
+	cuts, _, err := db.rebuild(m)
+	if err != nil {
+		return nil, err
+	}
+	db.cuts.replace(cuts, db.shards[0].generation)
+	db.countCuts()
+	return cuts, nil
+}
+
+// Forget drops a key from memory.
+func (s source) Forget(space uint16, n uint8, key string) {
+	t := s.db.maps.Table(space)
+	if t == nil {
+		return
+	}
+	name := t.AppendKey(nil, key)
+	hash := keyspace.Hash64(name)
+	sh := &s.db.shards[shardOf(hash)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if e := sh.find(n, hash, name); e != nil {
+		s.db.drop(sh, n, e)
+	}
+}
+
+// rebuild replays everything after a mark into cuts, the first of which ends at
+// mark.Next unless that is 0.
+func (db *DB) rebuild(m sink.Mark) (cuts []*dirty.Cut, last *replayer, err error) {
+	ends := []uint64{uint64(db.log.End())}
+	if m.Next != 0 {
+		ends = []uint64{m.Next, ends[0]}
+	}
+	after := m.Position
+	for _, end := range ends {
+		r, cut, err := db.replay(after, end)
+		if err != nil {
+			return nil, nil, err
+		}
+		cuts, last, after = append(cuts, cut), r, end
+	}
+	return cuts, last, nil
+}
+
+// recover rebuilds what the database does not have, before the log is appended to.
+func (db *DB) recover(m sink.Mark) ([]*dirty.Cut, error) {
+	floor := int64(0)
+	var cuts []*dirty.Cut
+	if db.log != nil {
+		var last *replayer
+		var err error
+		if cuts, last, err = db.rebuild(m); err != nil {
+			return nil, err
+		}
+		floor = last.lastMs
+	}
+	db.clock = newClock(floor)
+	for i := range db.shards {
+		db.shards[i].index = uint8(i)
+		db.shards[i].dirty = dirty.New(db.dictionary, 0)
+		db.shards[i].generation = 1
+	}
+	db.cuts.replace(cuts, 1)
+	db.countCuts()
+	return cuts, nil
+}
+
+// startFlusher makes the flusher and reads back what was set aside.
+func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) error {
+	f := db.opts.Flush
+	o := flush.Options{
+		Name: db.opts.Name, Lane: db.laneID().Lane, Writer: db.sink, Dictionary: db.dictionary,
+		Targets: db.target, Look: db.lookAgain,
+		Claim: func(ctx context.Context) (sink.LaneState, error) { return db.claimLate(ctx) },
+		Mark:  b.mark, Pending: pending,
+		MaxDelay: f.MaxDelay, Lull: f.Lull, MaxRows: f.MaxRows, MaxBytes: f.MaxBytes,
+		MaxTransactionRows: f.MaxTransactionRows,
+		OnEvent: func(e flush.Event) {
+			db.opts.OnEvent(Event{Kind: EventKind(e.Kind), Text: e.String(), Err: e.Err})
+		},
+	}
+	if db.log != nil {
+		o.LogID = db.log.ID()
+	}
+	if b.claimed {
+		o.State = &b.lane
+		o.LogID = b.lane.LogID
+	}
+	db.flusher = flush.New(o, source{db})
+	if !b.claimed {
+		return nil
+	}
+	if err := db.flusher.Load(ctx); err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	return nil
+}
+
+// claimLate takes the lane of a start that found the database away.
+func (db *DB) claimLate(ctx context.Context) (sink.LaneState, error) {
+	live := new(schema)
+	if err := db.askSchema(ctx, live); err != nil {
+		return sink.LaneState{}, err
+	}
+	live.reachable = true
+	b, err := db.claim(ctx, live)
+	return b.lane, err
+}
+
+// runFlusher flushes until the DB closes; an end before that is final.
+func (db *DB) runFlusher(ctx context.Context) {
+	if err := db.flusher.Run(ctx); err != nil {
+		db.stopped.Store(&err)
+	}
+}
+
+// fencedErr is why nothing may be written any more, if the flusher has stopped.
+func (db *DB) fencedErr() error {
+	err := db.stopped.Load()
+	if err == nil {
+		return nil
+	}
+	if errors.Is(*err, flush.ErrFenced) {
+		return fmt.Errorf("%w: %w", ErrFenced, *err)
+	}
+	return *err
+}
+
+// target says where the changes of a table go. Tables that only the log knows are
+// looked up in the catalog by name.
+func (db *DB) target(table uint16) (*flush.Target, error) {
+	def := db.dictionary[table]
+	live, order := db.liveTable(table)
+	tg, err := mapping.Resolve(def, live, def.PerDB)
+	if err != nil {
+		return nil, err
+	}
+	return &flush.Target{
+		Table: live, Order: order, Key: tg.Key, ClearBy: tg.ClearBy, Cells: tg.Cells,
+		KeyVals: tg.KeyVals, ClearVals: tg.ClearVals,
+	}, nil
+}
+
+// liveTable is a table as the catalog last had it, and its place in the order of
+// references.
+func (db *DB) liveTable(table uint16) (*sink.Table, int) {
+	db.catalogMu.Lock()
+	defer db.catalogMu.Unlock()
+	def := db.dictionary[table]
+	order := 0
+	if t := db.maps.Table(table); t != nil {
+		if order = t.Order; t.Generic() {
+			return t.SQL, int(table) // lull_keys stands before its children
+		}
+	}
+	name := def.Name
+	if def.Schema != "" {
+		name = def.Schema + "." + name
+	}
+	return db.catalog.Find(name), order + genericTables
+}
+
+// lookAgain reads a parked table from the catalog.
+func (db *DB) lookAgain(ctx context.Context, table uint16) error {
+	def := db.dictionary[table]
+	name := def.Name
+	if def.Schema != "" {
+		name = def.Schema + "." + name
+	}
+	fresh, err := db.sink.Catalog(ctx, []string{name})
+	if err != nil {
+		return err
+	}
+	db.catalogMu.Lock()
+	defer db.catalogMu.Unlock()
+	next := &sink.Catalog{Tables: fresh.Tables}
+	for _, t := range db.catalog.Tables {
+		if t.Schema != def.Schema || t.Name != def.Name {
+			next.Tables = append(next.Tables, t)
+		}
+	}
+	db.catalog = next
+	return nil
+}
+
+// afterFlush makes entries load again whose rows the database may have changed as it
+// took them, and drops those that a cascade may have changed.
+func (db *DB) afterFlush(cuts []*dirty.Cut) {
+	for _, c := range cuts {
+		for i := range db.shards {
+			sh := &db.shards[i]
+			sh.mu.Lock()
+			c.View(i, func(set *dirty.Set) { db.refreshShard(sh, set) })
+			sh.mu.Unlock()
+		}
+	}
+}
+
+func (db *DB) refreshShard(sh *shard, set *dirty.Set) {
+	set.EachKey(func(space uint16, n uint8, tuple string, k *dirty.Key) {
+		t := db.maps.Table(space)
+		if t == nil || !t.Reload && len(t.Children) == 0 {
+			return
+		}
+		if t.Reload {
+			name := t.AppendKey(nil, tuple)
+			if e := sh.find(n, keyspace.Hash64(name), name); e != nil {
+				e.Flags, e.LoadedAt = e.Flags|flagReload, 0
+			}
+		}
+		if r := k.Row(t.ID, ""); len(t.Children) > 0 && r != nil && r.State != dirty.Put {
+			db.cascade.Store(true)
+		}
+	})
+}
