@@ -45,11 +45,9 @@ func (tx *Tx) ZAdd(key []byte, o ZAddOptions, members []Scored) (added, changed 
 	if err != nil {
 		return 0, 0, err
 	}
-	if h.t != nil {
-		for i := range members {
-			if _, _, err := tx.checkScored(&h, &members[i]); err != nil {
-				return 0, 0, err
-			}
+	for i := range members {
+		if _, _, err := tx.checkScored(&h, &members[i]); err != nil {
+			return 0, 0, err
 		}
 	}
 	for i := range members {
@@ -115,8 +113,7 @@ func (tx *Tx) checkScored(h *handle, s *Scored) (score float64, cell value.Value
 func (tx *Tx) checkMember(h *handle, member []byte) error {
 	switch {
 	case h.mapped():
-		_, err := h.t.Member(member)
-		return err
+		return h.t.CheckMember(member)
 	case h.generic():
 		return mapping.CheckGenericSize(h.name, member)
 	}
@@ -181,7 +178,8 @@ func (tx *Tx) ZRem(key []byte, members [][]byte) (removed int, err error) {
 	return removed, nil
 }
 
-// delScored removes a member that is there and is not the last.
+// delScored removes a member that is there; the caller removes the key instead of
+// the last one.
 func (tx *Tx) delScored(h *handle, member []byte) {
 	tx.touch(h)
 	if h.t != nil {

@@ -262,23 +262,19 @@ func (tx *Tx) openStore(dst []byte, typ keyspace.Type) (handle, error) {
 // storeScored makes the opened key the sorted set of members, which are distinct, and
 // returns their number. If it is one already, only what differs is written.
 func (tx *Tx) storeScored(h *handle, members []Scored) (int, error) {
-	if h.t != nil {
-		for i := range members {
-			score, _, err := tx.checkScored(h, &members[i])
-			if err != nil {
-				return 0, err
-			}
-			members[i].Score = score
+	for i := range members {
+		score, _, err := tx.checkScored(h, &members[i])
+		if err != nil {
+			return 0, err
 		}
+		members[i].Score = score
 	}
 	if h.exists() && (len(members) == 0 || h.e.Type() != keyspace.TypeZSet || h.e.Flags&keyspace.Stub != 0) {
 		tx.remove(h)
 	}
-	if h.exists() {
-		if h.e.ExpireAt != 0 {
-			tx.setExpiry(h, 0)
-		}
-		tx.dropOthers(h, members)
+	replaced := h.exists()
+	if replaced && h.e.ExpireAt != 0 {
+		tx.setExpiry(h, 0)
 	}
 	for i := range members {
 		was, had := tx.scoreOf(h, members[i].Member)
@@ -291,11 +287,17 @@ func (tx *Tx) storeScored(h *handle, members []Scored) (int, error) {
 		}
 		tx.putScored(h, members[i].Member, score, cell, had)
 	}
+	if replaced {
+		tx.dropOthers(h, members)
+	}
 	return len(members), nil
 }
 
 // dropOthers removes the members of an existing sorted set that are not in keep.
 func (tx *Tx) dropOthers(h *handle, keep []Scored) {
+	if h.e.ZSet().Len() == len(keep) {
+		return
+	}
 	kept := make(map[string]struct{}, len(keep))
 	for i := range keep {
 		kept[string(keep[i].Member)] = struct{}{}
