@@ -62,6 +62,21 @@ const (
 	UnmappedCache
 )
 
+// ParseUnmapped returns the policy called s: generic, reject or cache.
+func ParseUnmapped(s string) (Unmapped, error) {
+	switch s {
+	case "":
+		return UnmappedDefault, nil
+	case "generic":
+		return UnmappedGeneric, nil
+	case "reject":
+		return UnmappedReject, nil
+	case "cache":
+		return UnmappedCache, nil
+	}
+	return 0, fmt.Errorf("unmapped %q: wanted generic, reject or cache", s)
+}
+
 // TableSpec maps keys of one pattern to the rows of one table.
 type TableSpec = mapping.Spec
 

@@ -36,11 +36,8 @@ type dbKey struct {
 	name string
 }
 
-// shardOf spreads a hash over the shards by bits that depend on all of it, so
-// that a shard's own table still sees well-mixed hashes.
-func shardOf(hash uint64) uint8 {
-	return uint8(hash * 0x9E3779B97F4A7C15 >> (64 - shardBits))
-}
+// shardOf takes the low bits of a hash: the shards' own tables use the high ones.
+func shardOf(hash uint64) uint8 { return uint8(hash) & (shardCount - 1) }
 
 func (s *shard) find(db uint8, hash uint64, name []byte) *keyspace.Entry {
 	t := s.dbs[db]

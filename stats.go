@@ -2,6 +2,8 @@ package lull
 
 import (
 	"sync/atomic"
+
+	"github.com/lullcache/lull/internal/flush"
 )
 
 // counters count what the engine does; they only rise.
@@ -29,3 +31,12 @@ const (
 	EventDatabaseAway EventKind = "database away"
 	EventRecovered    EventKind = "recovered"
 )
+
+// Calm reports whether an event is good news or plain information.
+func (e Event) Calm() bool {
+	switch e.Kind {
+	case EventRecovered, EventKind(flush.Flushing), EventKind(flush.TableBack):
+		return true
+	}
+	return false
+}

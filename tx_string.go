@@ -2,7 +2,6 @@ package lull
 
 import (
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/lullcache/lull/internal/keyspace"
@@ -146,30 +145,24 @@ func (tx *Tx) numberCell(h *handle, v value.Value) (value.Value, error) {
 	return h.t.Cells[h.t.Value].Canon(v.AppendText(buf[:0]))
 }
 
-// IncrByFloat adds f to the float at key, 0 if there is none, and returns the sum
-// as Redis writes it.
-func (tx *Tx) IncrByFloat(key []byte, f float64) (string, error) {
+// IncrByFloat adds the float in text by to the one at key, 0 if there is none, and
+// returns the sum as Redis writes it.
+func (tx *Tx) IncrByFloat(key, by []byte) (string, error) {
 	h, err := tx.open(key, keyspace.TypeString, NeedAll)
 	if err != nil {
 		return "", err
 	}
-	var old float64
-	var at int64
+	old, at := []byte("0"), int64(0)
 	if h.exists() {
-		var ok bool
-		if old, ok = keyspace.ParseFloat(h.e.AppendStr(nil)); !ok {
-			return "", ErrNotFloat
-		}
-		at = h.e.ExpireAt
+		old, at = h.e.AppendStr(nil), h.e.ExpireAt
 	}
-	sum := old + f
-	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return "", ErrNaN
-	}
-	text := keyspace.FormatHuman(sum)
-	v, err := tx.stringCell(&h, []byte(text))
+	sum, err := keyspace.AddFloatText(nil, old, by)
 	if err != nil {
-		return "", fmt.Errorf("increment: %w", err)
+		return "", err
+	}
+	v, err := tx.stringCell(&h, sum)
+	if err != nil {
+		return "", err
 	}
 	tx.setString(&h, v, at)
 	return v.String(), nil

@@ -77,7 +77,7 @@ func (v Value) Float() (f float64, ok bool) {
 
 // AppendText appends the text of v as a client would read it: the bytes, a
 // decimal integer, or a float in Redis's form (17 significant digits at most,
-// no exponent for whole numbers up to 2^63). NULL appends nothing.
+// no exponent for whole numbers below 1e17). NULL appends nothing.
 func (v Value) AppendText(dst []byte) []byte {
 	switch v.k {
 	case Bytes:
@@ -117,8 +117,8 @@ func (v Value) Bits() uint64 { return v.n }
 // Bytes with its text are not Equal: canonicalise first.
 func (v Value) Equal(w Value) bool { return v == w }
 
-// AppendFloat appends f in the text form that Redis 7.0 gives scores: %.17g of C
-// with whole numbers below 2^62 as integers, and "inf", "-inf", "nan".
+// AppendFloat appends f in the text form that Redis 7.0 gives scores: %.17g of C,
+// which writes whole numbers below 1e17 as integers, and "inf", "-inf", "nan".
 func AppendFloat(dst []byte, f float64) []byte {
 	switch {
 	case math.IsInf(f, 1):
@@ -128,7 +128,7 @@ func AppendFloat(dst []byte, f float64) []byte {
 	case math.IsNaN(f):
 		return append(dst, "nan"...)
 	}
-	if f == math.Trunc(f) && math.Abs(f) < 1<<62 {
+	if f == math.Trunc(f) && math.Abs(f) < 1e17 {
 		return strconv.AppendInt(dst, int64(f), 10)
 	}
 	return strconv.AppendFloat(dst, f, 'g', 17, 64)

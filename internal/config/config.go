@@ -117,7 +117,7 @@ func Default() *Config {
 // derive fills in the defaults that depend on other settings.
 func (c *Config) derive() {
 	if c.Database == "" {
-		c.Database = "sqlite:" + filepath.Join(c.DataDir, "lull.db")
+		c.Database = embeddedIn(c.DataDir)
 	}
 	if c.Unmapped == "" {
 		c.Unmapped = "generic"
@@ -126,6 +126,9 @@ func (c *Config) derive() {
 		}
 	}
 }
+
+// embeddedIn is the database that comes with a data directory.
+func embeddedIn(dataDir string) string { return "sqlite:" + filepath.Join(dataDir, "lull.db") }
 
 // Load reads the file at path. With problems the configuration is nil.
 func Load(path string) (*Config, []mapping.Problem) {

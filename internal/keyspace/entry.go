@@ -10,7 +10,8 @@
 //
 // Bytes that methods return ([]byte) are views: they are valid until the object is
 // next changed and must not be written to. Bytes passed in are copied, except the
-// string given to SetString, which is shared.
+// string given to SetString, which is shared; they must not be views of the very
+// object that is changed.
 package keyspace
 
 import (

@@ -143,7 +143,8 @@ func readDecimal(t *sink.Type, s string) (string, string) {
 	if t.Unsigned && d.negative && strings.Trim(d.whole+d.fraction, "0") != "" {
 		return "", "is negative, and the column is unsigned"
 	}
-	if t.Scale >= 0 {
+	switch {
+	case t.Scale >= 0:
 		if more := len(d.fraction) - t.Scale; more > 0 {
 			if strings.Trim(d.fraction[t.Scale:], "0") != "" {
 				return "", fmt.Sprintf("has more than %d digits behind the point, and Lull does not round", t.Scale)
@@ -155,6 +156,11 @@ func readDecimal(t *sink.Type, s string) (string, string) {
 		digits := strings.TrimLeft(d.whole+d.fraction, "0")
 		if t.Precision > 0 && len(digits) > t.Precision {
 			return "", fmt.Sprintf("is out of range; allowed are %d digits, %d of them behind the point", t.Precision, t.Scale)
+		}
+	case t.Precision > 0: // SQLite keeps the number, not its zeros
+		d.fraction = strings.TrimRight(d.fraction, "0")
+		if len(strings.TrimLeft(d.whole+d.fraction, "0")) > t.Precision {
+			return "", fmt.Sprintf("has too many digits; allowed are %d", t.Precision)
 		}
 	}
 	return d.String(), ""

@@ -10,11 +10,9 @@ import (
 
 func readBool(s string) (string, string) {
 	switch {
-	case s == "1", s == "0":
-		return strings.Clone(s), ""
-	case strings.EqualFold(s, "true"), strings.EqualFold(s, "t"):
+	case s == "1", strings.EqualFold(s, "true"), strings.EqualFold(s, "t"):
 		return "1", ""
-	case strings.EqualFold(s, "false"), strings.EqualFold(s, "f"):
+	case s == "0", strings.EqualFold(s, "false"), strings.EqualFold(s, "f"):
 		return "0", ""
 	}
 	return "", "is not a truth value; allowed are 1, 0, true, false, t, f"

@@ -15,6 +15,9 @@ const (
 	minusInfinity = "-infinity"
 )
 
+// timeTextMax is how long the canonical text of a time is at most.
+const timeTextMax = 32
+
 // microDigits is the most digits of a second's fraction that a column holds.
 const microDigits = 6
 
@@ -22,6 +25,7 @@ func readTime(t *sink.Type, s string) (string, string) {
 	if t.Infinite && (strings.EqualFold(s, infinity) || strings.EqualFold(s, minusInfinity)) {
 		return strings.ToLower(strings.Clone(s)), ""
 	}
+	var room [timeTextMax]byte
 	switch t.Family {
 	case sink.Date:
 		r := reader{s: s}
@@ -29,7 +33,7 @@ func readTime(t *sink.Type, s string) (string, string) {
 		if !ok || r.s != "" {
 			return "", "is not a date; allowed are dates as 2026-01-31"
 		}
-		return inYears(t, at, at.AppendFormat(nil, "2006-01-02"))
+		return inYears(t, at, at.AppendFormat(room[:0], "2006-01-02"))
 	case sink.Time:
 		r := reader{s: s}
 		d, ok := r.clock()
@@ -37,14 +41,14 @@ func readTime(t *sink.Type, s string) (string, string) {
 			return "", "is not a time of day; allowed are times as 23:59:59.123456"
 		}
 		d = truncate(d, t.Precision)
-		return string(appendClock(nil, time.Unix(0, 0).UTC().Add(d))), ""
+		return string(appendClock(room[:0], time.Unix(0, 0).UTC().Add(d))), ""
 	}
 	at, ok := parseTime(s)
 	if !ok {
 		return "", "is not a time; allowed are times as 2026-01-31 23:59:59.123456 or 2026-01-31T23:59:59Z, and Unix times of 10 (s), 13 (ms) or 16 (µs) digits"
 	}
 	at = truncateTime(at, t.Precision)
-	return inYears(t, at, appendTime(nil, t.Family, at))
+	return inYears(t, at, appendTime(room[:0], t.Family, at))
 }
 
 func inYears(t *sink.Type, at time.Time, text []byte) (string, string) {
@@ -225,7 +229,8 @@ func (c *Column) Time(unixMilli int64) (value.Value, error) {
 		return c.canon(value.OfInt(unixMilli).String())
 	case sink.Timestamp, sink.TimestampTZ:
 		at := truncateTime(time.UnixMilli(unixMilli).UTC(), c.Type.Precision)
-		text := appendTime(nil, c.Type.Family, at)
+		var room [timeTextMax]byte
+		text := appendTime(room[:0], c.Type.Family, at)
 		s, bad := inYears(&c.Type, at, text)
 		if bad != "" {
 			return value.Value{}, c.refuse(string(text), bad)

@@ -52,8 +52,8 @@ func (e *ValueError) Error() string {
 // in another case; UUIDs in braces or without dashes. For times see parseTime.
 func (c *Column) Canon(text []byte) (value.Value, error) {
 	switch c.Type.Family {
-	case sink.Integer, sink.Bool, sink.Enum, sink.Date, sink.Time, sink.Timestamp, sink.TimestampTZ:
-		return c.canon(view(text)) // these never share the text
+	case sink.Integer, sink.Decimal, sink.FloatNum, sink.Bool, sink.Enum, sink.Date, sink.Time, sink.Timestamp, sink.TimestampTZ:
+		return c.canon(view(text)) // the values of these never share the text
 	}
 	return c.canon(string(text))
 }

@@ -24,6 +24,7 @@ type compiler struct {
 	catalog  *sink.Catalog
 	done     []*Table // all that have a pattern, also those with problems
 	used     map[*sink.Table]string
+	names    map[string]bool
 	problems []Problem
 
 	spec *Spec // the one at work
@@ -48,6 +49,7 @@ func (c *compiler) table(spec *Spec) *Table {
 		Name: spec.Name, Spec: *spec,
 		Value: None, Score: None, UpdatedAt: None, Expires: None,
 	}
+	c.name()
 	kindKnown := c.kind(t)
 	c.pattern(t)
 	c.settings(t, kindKnown)
@@ -70,6 +72,20 @@ func (c *compiler) table(spec *Spec) *Table {
 		return nil
 	}
 	return t
+}
+
+// name checks the mapping's name, which Go programs may give twice; YAML cannot.
+func (c *compiler) name() {
+	if c.names == nil {
+		c.names = map[string]bool{}
+	}
+	switch {
+	case c.spec.Name == "":
+		c.complain("", "the mapping has no name", "")
+	case c.names[c.spec.Name]:
+		c.complain("", "there is another mapping of that name", "rename one of them")
+	}
+	c.names[c.spec.Name] = true
 }
 
 func (c *compiler) kind(t *Table) bool {

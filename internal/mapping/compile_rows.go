@@ -56,10 +56,15 @@ func (c *compiler) unfilled(t *Table) {
 }
 
 // defaults canonicalises the constant defaults that Lull writes itself into new
-// rows. One that it cannot read is left to the database, and the row read back.
+// rows. One that it cannot read is left to the database, and the row read back. So
+// is parsed JSON that is not PostgreSQL's, whose numbers each database writes in its
+// own way.
 func (c *compiler) defaults(t *Table) {
 	for i := range t.Cells {
 		col := &t.Cells[i]
+		if col.Type.Parsed && col.Type.SQL != "jsonb" {
+			t.Reload = true
+		}
 		if col.Default == nil || col.Managed {
 			continue
 		}

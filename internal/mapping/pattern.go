@@ -74,7 +74,7 @@ func (p *pattern) hole(seg *segment, text string) (int, error) {
 	name := text[1:end]
 	name, rest := strings.CutSuffix(name, "*")
 	switch {
-	case name == "" || strings.ContainsAny(name, "{*: "):
+	case name == "" || strings.ContainsAny(name, "{*"):
 		return 0, fmt.Errorf("%q is not a column name", text[1:end])
 	case seg.hole:
 		return 0, fmt.Errorf("{%s} and {%s} stand between the same colons, so a key could be read in two ways", p.names[len(p.names)-1], name)

@@ -82,6 +82,15 @@ func (p Problem) Error() string {
 	return b.String()
 }
 
+// TableNames returns the SQL tables that specs name, for sink.Schema.Catalog.
+func TableNames(specs []Spec) []string {
+	names := make([]string, len(specs))
+	for i := range specs {
+		names[i] = specs[i].sqlName()
+	}
+	return names
+}
+
 // line returns where a setting of the entry stands.
 func (s *Spec) line(setting string) int {
 	if n := s.FieldLines[setting]; n > 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -88,7 +89,7 @@ func (t *Table) TupleString(key string) (string, error) {
 	for i := range t.Key {
 		parts[i] = key[at[i].from:at[i].to]
 	}
-	return string(change.AppendTuple(nil, parts[:len(t.Key)]...)), nil
+	return joinTuple(parts[:len(t.Key)]...), nil
 }
 
 // AppendKey appends the Redis key that has this tuple.
@@ -125,7 +126,13 @@ func tupleOf(columns []Column, vals []value.Value) (string, bool) {
 		v, _ := columns[i].CanonLoaded(vals[i]) // what cannot be canonical stands as it is
 		parts[i] = v.String()
 	}
-	return string(change.AppendTuple(nil, parts[:len(columns)]...)), true
+	return joinTuple(parts[:len(columns)]...), true
+}
+
+// joinTuple is change.AppendTuple with one allocation for most.
+func joinTuple(parts ...string) string {
+	var room [128]byte
+	return string(change.AppendTuple(room[:0], parts...))
 }
 
 // Member returns the row tuple of a set's or sorted set's member, or the position
@@ -191,12 +198,14 @@ const streamIDColumns = 2
 // tells entries apart, and is in no column.
 func (t *Table) StreamRow(ms, seq uint64) (string, error) {
 	if len(t.Row) != streamIDColumns {
-		return fmt.Sprintf("%d-%d", ms, seq), nil
+		var room [48]byte
+		text := strconv.AppendUint(room[:0], ms, 10)
+		return string(strconv.AppendUint(append(text, '-'), seq, 10)), nil
 	}
 	if ms > math.MaxInt64 || seq > math.MaxInt64 {
 		return "", fmt.Errorf("%s: id %d-%d is above what %s and %s hold", t.Name, ms, seq, t.Row[0].Column.Name, t.Row[1].Column.Name)
 	}
-	return string(change.AppendTuple(nil, fmt.Sprint(ms), fmt.Sprint(seq))), nil
+	return joinTuple(strconv.FormatUint(ms, 10), strconv.FormatUint(seq, 10)), nil
 }
 
 // ParseStreamRow is the inverse of StreamRow.

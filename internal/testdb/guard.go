@@ -12,10 +12,12 @@ import (
 
 // guardScript ends the server and removes its folder when the test process is
 // gone, which it learns from the end of its input. It is told what runs by lines
-// of "run PID", "idle" and "over". PostgreSQL takes SIGQUIT as "end at once,
+// of "run PID", "idle" and "over". A process that only waits to be reaped has ended:
+// not every system has an init that reaps at once. PostgreSQL takes SIGQUIT as "end at once,
 // with all your processes, and leave no shared memory"; the others get SIGKILL.
 const guardScript = `
 trap '' HUP INT TERM
+runs() { kill -0 "$1" && ! grep -q '^State:.*Z' "/proc/$1/status"; }
 pid=
 while read -r word arg; do
 	case $word in
@@ -25,10 +27,14 @@ while read -r word arg; do
 	esac
 done
 if [ -n "$pid" ]; then
+	for status in $(grep -l "^PPid:.$pid\$" /proc/[0-9]*/status); do # a paused server's children
+		status=${status%/status}
+		kill -CONT "${status#/proc/}"
+	done
 	kill -CONT "$pid"
 	kill -QUIT "$pid"
 	n=0
-	while [ $n -lt 80 ] && kill -0 "$pid"; do
+	while [ $n -lt 80 ] && runs "$pid"; do
 		sleep 0.1
 		n=$((n + 1))
 	done

@@ -79,6 +79,15 @@ func (s *Sink) Dialect() string { return "sqlite" }
 // Close implements sink.Sink.
 func (s *Sink) Close() error { return errors.Join(s.write.Close(), s.read.Close()) }
 
+// Catalog implements sink.Schema.
+func (s *Sink) Catalog(ctx context.Context, names []string) (*sink.Catalog, error) {
+	c, err := ReadCatalog(ctx, s.read, names)
+	if err != nil {
+		return nil, sqlsink.Classify(judge(err), err, nil)
+	}
+	return c, nil
+}
+
 // CreateOwn implements sink.Schema.
 func (s *Sink) CreateOwn(ctx context.Context) error {
 	var tables int

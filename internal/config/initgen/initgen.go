@@ -114,6 +114,10 @@ func (g *generator) table(t *sink.Table) {
 
 // reason returns why spec cannot be, "" if it can.
 func (g *generator) reason(spec mapping.Spec) string {
+	t := g.catalog.Find(mapping.TableNames([]mapping.Spec{spec})[0])
+	if !t.View && spec.Type == "hash" && identity(t) == nil {
+		return "has no primary key, and no unique key without NULLs"
+	}
 	_, problems := mapping.Compile([]mapping.Spec{spec}, g.catalog, nil)
 	if len(problems) == 0 {
 		return ""

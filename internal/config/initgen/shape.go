@@ -31,7 +31,7 @@ func (g *generator) spec(t *sink.Table) mapping.Spec {
 
 	key := identity(t)
 	rest := slices.DeleteFunc(slices.Clone(t.Columns), func(c sink.Column) bool { return slices.Contains(key, c.Name) })
-	if len(rest) == 0 && len(key) > 1 {
+	if len(rest) == 0 && len(key) > 0 {
 		s.Type, s.Member = "set", key[len(key)-1]
 		key = key[:len(key)-1]
 	} else {

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"time"
+
+	"github.com/lullcache/lull/internal/config"
+	"github.com/lullcache/lull/internal/mapping"
+	"github.com/lullcache/lull/sink"
+)
+
+// databaseTimeout bounds what check and init ask of the database.
+const databaseTimeout = 30 * time.Second
+
+// runCheck compares the configuration with the live database, and complains of all
+// that does not fit at once.
+func runCheck(ctx context.Context, args []string) error {
+	var f configFlags
+	fs := flag.NewFlagSet("lull check", flag.ContinueOnError)
+	f.register(fs)
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	s, err := openSink(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
+	defer cancel()
+	m, err := compile(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	for _, t := range m.Tables() {
+		fmt.Printf("%-20s %-7v %-30s → %s\n", t.Name, t.Kind, t.Spec.Key, t.SQL)
+	}
+	fmt.Printf("%d tables fit %s\n", len(m.Tables()), config.WithoutPassword(c.Database))
+	return nil
+}
+
+// compile reads the catalog and compiles the mapping, or returns all problems.
+func compile(ctx context.Context, c *config.Config, s sink.Sink) (*mapping.Mapping, error) {
+	catalog, err := s.Catalog(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	var named []string
+	for i := range c.Tables {
+		if name := c.Tables[i].Table; name != "" && catalog.Find(name) == nil {
+			named = append(named, name)
+		}
+	}
+	if len(named) > 0 {
+		more, err := s.Catalog(ctx, named)
+		if err != nil {
+			return nil, fmt.Errorf("database: %w", err)
+		}
+		catalog.Tables = append(catalog.Tables, more.Tables...)
+	}
+	m, problems := mapping.Compile(c.Tables, catalog, s.OwnTable)
+	if len(problems) > 0 {
+		return nil, joined(c.Locate(problems))
+	}
+	return m, nil
+}

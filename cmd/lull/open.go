@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/lullcache/lull"
+	"github.com/lullcache/lull/internal/config"
+	"github.com/lullcache/lull/internal/mapping"
+	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/sink/mysql"
+	"github.com/lullcache/lull/sink/postgres"
+	"github.com/lullcache/lull/sink/sqlite"
+	"github.com/lullcache/lull/sink/sqlsink"
+)
+
+// configFlags are the options that several subcommands have. What they set wins over
+// the file.
+type configFlags struct {
+	file, listen, dataDir, database, metrics string
+}
+
+func (f *configFlags) register(fs *flag.FlagSet) {
+	fs.StringVar(&f.file, "config", "", "the configuration `file` (YAML); none: generic tables over SQLite")
+	fs.StringVar(&f.dataDir, "data-dir", "", "the `folder` of the log (default lull-data)")
+	fs.StringVar(&f.database, "database", "", "the database `URL`: postgres://…, mysql://…, sqlite:file")
+}
+
+func (f *configFlags) registerServe(fs *flag.FlagSet) {
+	f.register(fs)
+	fs.StringVar(&f.listen, "listen", "", "the `address` for Redis clients (default 127.0.0.1:6380)")
+	fs.StringVar(&f.metrics, "metrics", "", "the `address` for Prometheus, as in 127.0.0.1:9380")
+}
+
+// parse parses a subcommand's options, which take no arguments.
+func parse(fs *flag.FlagSet, args []string) error {
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return &usageError{err.Error()}
+	}
+	if fs.NArg() > 0 {
+		return &usageError{fmt.Sprintf("%s: takes no argument %q", fs.Name(), fs.Arg(0))}
+	}
+	return nil
+}
+
+// load reads the file, if there is one, and lays the options over it.
+func (f *configFlags) load() (*config.Config, error) {
+	c := config.Default()
+	if f.file != "" {
+		var problems []mapping.Problem
+		if c, problems = config.Load(f.file); len(problems) > 0 {
+			return nil, joined(problems)
+		}
+	}
+	c.Override(config.Overrides{Listen: f.listen, DataDir: f.dataDir, Database: f.database, Metrics: f.metrics})
+	if problems := c.Check(); len(problems) > 0 {
+		return nil, joined(problems)
+	}
+	return c, nil
+}
+
+// joined makes one error of all complaints.
+func joined(problems []mapping.Problem) error {
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		lines[i] = "  " + p.Error()
+	}
+	noun := "problems"
+	if len(problems) == 1 {
+		noun = "problem"
+	}
+	return fmt.Errorf("%d %s:\n%s", len(problems), noun, strings.Join(lines, "\n"))
+}
+
+// openSink opens the database that the URL names.
+func openSink(ctx context.Context, c *config.Config) (sink.Sink, error) {
+	o := sqlsink.Options{Name: c.Name, OwnSchema: c.OwnSchema}
+	scheme, _, _ := strings.Cut(c.Database, ":")
+	switch scheme {
+	case "postgres", "postgresql":
+		return postgres.Open(ctx, c.Database, o)
+	case "mysql", "mariadb":
+		return mysql.Open(ctx, c.Database, o)
+	case "sqlite":
+		if err := os.MkdirAll(c.DataDir, 0o755); err != nil {
+			return nil, fmt.Errorf("data directory: %w", err)
+		}
+		return sqlite.Open(ctx, c.Database, o)
+	}
+	return nil, fmt.Errorf("database %q: wanted postgres://…, mysql://… or sqlite:file", c.Database)
+}
+
+// options are the engine's, from the configuration.
+func options(c *config.Config, s sink.Sink) (lull.Options, error) {
+	ack, err := lull.ParseAck(c.Ack)
+	if err != nil {
+		return lull.Options{}, err
+	}
+	unmapped, err := lull.ParseUnmapped(c.Unmapped)
+	if err != nil {
+		return lull.Options{}, err
+	}
+	return lull.Options{
+		DataDir: c.DataDir, Sink: s, Tables: c.Tables, Unmapped: unmapped, Name: c.Name, Ack: ack,
+		Flush: lull.FlushOptions{
+			MaxDelay: c.Flush.MaxDelay, Lull: c.Flush.Lull, MaxRows: int(c.Flush.MaxRows),
+			MaxBytes: c.Flush.MaxBytes, MaxTransactionRows: int(c.Flush.MaxTransactionRows),
+		},
+		Log: lull.LogOptions{
+			Off: c.Log.Off, SegmentBytes: c.Log.SegmentBytes, MaxBytes: c.Log.MaxBytes,
+			RetainBytes: c.Log.RetainBytes, RetainAge: c.Log.RetainAge, SyncEvery: c.Log.SyncEvery,
+		},
+		MaxMemory: c.MaxMemory, MaxDirtyRows: c.MaxDirtyRows, MaxDirtyBytes: c.MaxDirtyBytes,
+		WriteTimeout: c.WriteTimeout, LoadTimeout: c.LoadTimeout, ShutdownTimeout: c.ShutdownTimeout,
+		MaxLoadRows: int(c.MaxLoadRows), AllowFlushAll: c.AllowFlushAll,
+	}, nil
+}

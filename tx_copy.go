@@ -1,0 +1,111 @@
+package lull
+
+import (
+	"github.com/lullcache/lull/internal/change"
+	"github.com/lullcache/lull/internal/keyspace"
+	"github.com/lullcache/lull/internal/mapping"
+	"github.com/lullcache/lull/value"
+)
+
+// duplicate makes dst a copy of src, with its expiry. Both are of one table, and src
+// is in memory whole.
+func (tx *Tx) duplicate(src, dst *handle) error {
+	at := src.e.ExpireAt
+	switch src.e.Type() {
+	case keyspace.TypeString:
+		tx.setString(dst, src.e.Value(), at)
+		return nil
+	case keyspace.TypeHash:
+		if src.mapped() {
+			return tx.duplicateRow(src, dst)
+		}
+	}
+	if dst.exists() {
+		tx.remove(dst)
+	}
+	tx.create(dst, src.e.Type())
+	switch src.e.Type() {
+	case keyspace.TypeHash:
+		src.e.Hash().Each(func(field, val []byte) bool {
+			dst.e.Hash().Set(field, val)
+			tx.putRow(dst, string(field), tx.one(childValue, value.OfBytes(val)), false)
+			return true
+		})
+	case keyspace.TypeSet:
+		src.e.Set().Each(func(member []byte) bool {
+			dst.e.Set().Add(member)
+			tx.putRow(dst, string(member), nil, false)
+			return true
+		})
+	case keyspace.TypeZSet:
+		tx.duplicateZSet(src, dst)
+	case keyspace.TypeList:
+		tx.duplicateList(src, dst)
+	case keyspace.TypeStream:
+		tx.duplicateStream(src, dst)
+	}
+	if at != 0 {
+		tx.setExpiry(dst, at)
+	}
+	return nil
+}
+
+// duplicateRow copies a mapped row: columns that src does not have become NULL.
+func (tx *Tx) duplicateRow(src, dst *handle) error {
+	var cells []change.Cell
+	for i := range src.t.Cells {
+		c := &src.t.Cells[i]
+		if c.Managed {
+			continue
+		}
+		cell := change.Cell{Col: uint16(i)}
+		if text, ok := src.e.Hash().Get([]byte(c.Name)); ok {
+			v, err := c.Canon(text)
+			if err != nil {
+				return err
+			}
+			cell.Val = v
+		}
+		cells = append(cells, cell)
+	}
+	if _, err := tx.putFields(dst, tx.cellsOf(cells...)); err != nil {
+		return err
+	}
+	if src.e.ExpireAt != dst.e.ExpireAt {
+		tx.setExpiry(dst, src.e.ExpireAt)
+	}
+	return nil
+}
+
+// flushOne empties one database: every table of its keys, and what memory holds.
+func (tx *Tx) flushOne(n uint8) {
+	db := tx.db
+	tables := []*mapping.Table{db.maps.KeysTable()}
+	if n == 0 {
+		tables = append(tables, db.maps.Tables()...)
+	}
+	for _, t := range tables {
+		if t.Generic() && db.opts.Unmapped != UnmappedGeneric {
+			continue
+		}
+		for i := range db.shards {
+			tx.changes = append(tx.changes, change.Change{Op: change.ClearTable, DB: n, Table: t.ID})
+			tx.shards = append(tx.shards, uint8(i))
+			if i > 0 {
+				continue
+			}
+		}
+	}
+	for i := range db.shards {
+		sh := &db.shards[i]
+		if t := sh.dbs[n]; t != nil {
+			t.All(func(e *keyspace.Entry) bool {
+				db.account(sh, -e.Bytes())
+				sh.notify(n, e.Key)
+				return true
+			})
+			sh.dbs[n] = nil
+		}
+	}
+	db.complete[n].Store(n != 0 || len(db.maps.Tables()) == 0 || db.opts.Unmapped == UnmappedGeneric)
+}

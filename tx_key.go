@@ -1,0 +1,212 @@
+package lull
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/lullcache/lull/internal/keyspace"
+	"github.com/lullcache/lull/internal/mapping"
+)
+
+// Errors of the operations on keys.
+var (
+	// ErrNoKey: the key does not exist.
+	ErrNoKey = errors.New("no such key")
+	// ErrSameKey: source and destination are the same.
+	ErrSameKey = errors.New("source and destination objects are the same")
+	// ErrOtherTable: the keys belong to different tables.
+	ErrOtherTable = errors.New("keys of different tables")
+	// ErrFlushForbidden: AllowFlushAll is not set.
+	ErrFlushForbidden = errors.New("emptying the tables is not allowed; set allow_flush_all: true to allow it")
+)
+
+// Del removes key and reports whether it existed. A collection is not loaded for it.
+func (tx *Tx) Del(key []byte) (bool, error) {
+	h, err := tx.open(key, keyspace.TypeNone, NeedExists)
+	if err != nil || !h.exists() {
+		return false, err
+	}
+	tx.remove(&h)
+	return true, nil
+}
+
+// Exists reports whether key exists.
+func (tx *Tx) Exists(key []byte) (bool, error) {
+	h, err := tx.open(key, keyspace.TypeNone, NeedExists)
+	return err == nil && h.exists(), err
+}
+
+// Type returns the type of key, keyspace.TypeNone if it does not exist.
+func (tx *Tx) Type(key []byte) (keyspace.Type, error) {
+	h, err := tx.open(key, keyspace.TypeNone, NeedExists)
+	if err != nil || !h.exists() {
+		return keyspace.TypeNone, err
+	}
+	return h.e.Type(), nil
+}
+
+// ExpiresAt returns when key expires, in ms since 1970, 0 if never. ok is false if
+// there is no such key.
+func (tx *Tx) ExpiresAt(key []byte) (at int64, ok bool, err error) {
+	h, err := tx.open(key, keyspace.TypeNone, NeedExists)
+	if err != nil || !h.exists() {
+		return 0, false, err
+	}
+	return h.e.ExpireAt, true, nil
+}
+
+// ExpireWhen is a condition of Expire.
+type ExpireWhen uint8
+
+// The conditions: set the expiry always, only without one, only with one, only if
+// it is later, only if it is sooner than the present one. No expiry counts as the
+// latest of all.
+const (
+	ExpireAlways  ExpireWhen = 0
+	ExpireIfNone  ExpireWhen = 1
+	ExpireIfSome  ExpireWhen = 2
+	ExpireIfLater ExpireWhen = 4
+	ExpireIfLess  ExpireWhen = 8
+)
+
+// allows reports whether an expiry may change from old to at.
+func (w ExpireWhen) allows(old, at int64) bool {
+	switch {
+	case w&ExpireIfNone != 0 && old != 0, w&ExpireIfSome != 0 && old == 0:
+		return false
+	case w&ExpireIfLater != 0 && (old == 0 || at <= old):
+		return false
+	case w&ExpireIfLess != 0 && old != 0 && at >= old:
+		return false
+	}
+	return true
+}
+
+// Expire makes key expire at a time, ms since 1970, and reports whether it did. A
+// time that is not in the future deletes the key.
+func (tx *Tx) Expire(key []byte, at int64, when ExpireWhen) (bool, error) {
+	h, err := tx.open(key, keyspace.TypeNone, NeedExists)
+	if err != nil || !h.exists() {
+		return false, err
+	}
+	if err := tx.canExpire(&h); err != nil {
+		return false, err
+	}
+	if !when.allows(h.e.ExpireAt, at) {
+		return false, nil
+	}
+	if at <= tx.now {
+		tx.remove(&h)
+		return true, nil
+	}
+	tx.setExpiry(&h, at)
+	return true, nil
+}
+
+// Persist takes key's expiry away and reports whether it had one.
+func (tx *Tx) Persist(key []byte) (bool, error) {
+	h, err := tx.open(key, keyspace.TypeNone, NeedExists)
+	if err != nil || !h.exists() || h.e.ExpireAt == 0 {
+		return false, err
+	}
+	tx.setExpiry(&h, 0)
+	return true, nil
+}
+
+// Rename gives the value of from to the key to, whatever that was. With ifAbsent it
+// does nothing if to exists. Both keys have to be of one table, or generic.
+func (tx *Tx) Rename(from, to []byte, ifAbsent bool) (bool, error) {
+	src, dst, err := tx.pair(from, to, 0)
+	if err != nil {
+		return false, err
+	}
+	if !src.exists() {
+		return false, ErrNoKey
+	}
+	if ifAbsent && dst.exists() {
+		return false, nil
+	}
+	if string(from) == string(to) {
+		return true, nil
+	}
+	if err := tx.duplicate(&src, &dst); err != nil {
+		return false, err
+	}
+	tx.remove(&src)
+	return true, nil
+}
+
+// Copy makes the key to, in database n, a copy of from. It does nothing if to exists,
+// unless replace is set.
+func (tx *Tx) Copy(from, to []byte, n uint8, replace bool) (bool, error) {
+	if n == tx.sel && string(from) == string(to) {
+		return false, ErrSameKey
+	}
+	src, dst, err := tx.pair(from, to, n+1)
+	if err != nil || !src.exists() || dst.exists() && !replace {
+		return false, err
+	}
+	return true, tx.duplicate(&src, &dst)
+}
+
+// Move moves key to database n, if it is not there, and reports whether it did.
+func (tx *Tx) Move(key []byte, n uint8) (bool, error) {
+	if n == tx.sel {
+		return false, ErrSameKey
+	}
+	src, dst, err := tx.pair(key, key, n+1)
+	if err != nil || !src.exists() || dst.exists() {
+		return false, err
+	}
+	if err := tx.duplicate(&src, &dst); err != nil {
+		return false, err
+	}
+	tx.remove(&src)
+	return true, nil
+}
+
+// pair opens a source and a destination, the latter in database in-1 unless in is 0,
+// and checks that one table holds both.
+func (tx *Tx) pair(from, to []byte, in uint8) (src, dst handle, err error) {
+	src, err = tx.open(from, keyspace.TypeNone, NeedAll)
+	if err != nil {
+		return src, dst, err
+	}
+	sel := tx.sel
+	if in != 0 {
+		tx.sel = in - 1
+	}
+	dst, err = tx.open(to, keyspace.TypeNone, NeedExists)
+	tx.sel = sel
+	if err != nil {
+		return src, dst, err
+	}
+	if src.t != dst.t {
+		return src, dst, fmt.Errorf("%w: %s and %s", ErrOtherTable, tableOf(&src), tableOf(&dst))
+	}
+	if src.mapped() && src.t.Kind == mapping.Stream {
+		return src, dst, fmt.Errorf("%w: a mapped stream is only in memory in part and cannot be copied or renamed", ErrOtherTable)
+	}
+	return src, dst, nil
+}
+
+func tableOf(h *handle) string {
+	if !h.mapped() {
+		return fmt.Sprintf("%q is not mapped", h.name)
+	}
+	return fmt.Sprintf("%q is of table %s", h.name, h.t.Name)
+}
+
+// FlushDB removes every key of database n, or of all with n < 0. All shards are
+// locked.
+func (tx *Tx) FlushDB(n int) error {
+	if len(tx.db.maps.Tables()) > 0 && n <= 0 && !tx.db.opts.AllowFlushAll {
+		return ErrFlushForbidden
+	}
+	for i := range uint8(dbCount) {
+		if n < 0 || int(i) == n {
+			tx.flushOne(i)
+		}
+	}
+	return nil
+}
