@@ -243,3 +243,15 @@ func (tx *Tx) ZScan(key []byte, cursor uint64, count int, fn func(member []byte,
 	}
 	return h.e.ZSet().Scan(cursor, count, fn), nil
 }
+
+// duplicateZSet copies the members of src to dst, which is empty.
+func (tx *Tx) duplicateZSet(src, dst *handle) {
+	src.e.ZSet().Each(0, false, func(member []byte, score float64) bool {
+		s, cell, err := tx.canonScore(dst, score)
+		if err != nil {
+			panic("lull: a score was canonical and then not: " + err.Error())
+		}
+		tx.putScored(dst, member, s, cell, false)
+		return true
+	})
+}
