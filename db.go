@@ -52,6 +52,8 @@ type DB struct {
 	used              atomic.Int64 // bytes of the keyspace
 	stats             counters
 
+	checkpoints checkpointer
+
 	// catalogMu guards catalog: the tables as the database last described them.
 	catalogMu sync.Mutex
 	catalog   *sink.Catalog

@@ -19,6 +19,7 @@ type Command struct {
 	Subcommands []Command
 
 	full   string
+	number int
 	byName map[string]*Command
 }
 
@@ -62,6 +63,9 @@ func bitNames(bits uint32, names []string) []string {
 
 // FullName returns the name that Redis shows: "get", or "client|id".
 func (c *Command) FullName() string { return c.full }
+
+// Number returns the place of c in the table, subcommands counted: 0 to Count()-1.
+func (c *Command) Number() int { return c.number }
 
 // Is reports whether c has all the flags of f.
 func (c *Command) Is(f Flags) bool { return c.Flags&f == f }
@@ -110,13 +114,16 @@ var groupCategory = map[string]string{
 // group. It must not be changed.
 func All() []Command { return table }
 
+// Count returns how many commands there are, subcommands counted.
+func Count() int { return count }
+
 // Find returns the command with that name in any case, or nil. It does not
 // allocate.
 func Find(name []byte) *Command { return lookup(tableByName, name) }
 
 var (
-	table       = build()
-	tableByName = index(table)
+	table, count = build()
+	tableByName  = index(table)
 )
 
 // nameMax is longer than the longest name.
@@ -136,8 +143,7 @@ func lookup(byName map[string]*Command, name []byte) *Command {
 	return byName[string(lower[:len(name)])]
 }
 
-func build() []Command {
-	var all []Command
+func build() (all []Command, count int) {
 	for _, family := range []struct {
 		group    string
 		commands []Command
@@ -148,19 +154,22 @@ func build() []Command {
 	} {
 		all = append(all, family.commands...)
 		for i := len(all) - len(family.commands); i < len(all); i++ {
-			all[i].complete("", family.group)
+			count = all[i].complete("", family.group, count)
 		}
 	}
-	return all
+	return all, count
 }
 
-// complete fills in what follows from the place in the table.
-func (c *Command) complete(parent, group string) {
-	c.Group, c.full = group, strings.TrimPrefix(parent+"|"+c.Name, "|")
+// complete fills in what follows from the place in the table, and returns the
+// number of the next command.
+func (c *Command) complete(parent, group string, number int) (next int) {
+	c.Group, c.full, c.number = group, strings.TrimPrefix(parent+"|"+c.Name, "|"), number
+	next = number + 1
 	for i := range c.Subcommands {
-		c.Subcommands[i].complete(c.Name, group)
+		next = c.Subcommands[i].complete(c.Name, group, next)
 	}
 	c.byName = index(c.Subcommands)
+	return next
 }
 
 func index(commands []Command) map[string]*Command {

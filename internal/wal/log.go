@@ -113,6 +113,7 @@ type Log struct {
 	mu         sync.Mutex
 	stopped    error // why nothing can be appended
 	failure    error // the disk's failure, if there was one
+	closed     bool
 	chain      []*segment
 	active     *segment   // the last of chain
 	ready      []*segment // allocated ahead
@@ -354,7 +355,9 @@ func (l *Log) putPreamble() error {
 func (l *Log) fail(cause error) error {
 	if l.failure == nil {
 		l.failure = fmt.Errorf("%w: %w", ErrFailed, cause)
-		l.stopped = l.failure
+		if !l.closed {
+			l.stopped = l.failure
+		}
 		l.updateRoom()
 		l.readyMore.Broadcast()
 		wake(l.wakeSync)
@@ -367,15 +370,17 @@ func (l *Log) fail(cause error) error {
 // sync get ErrClosed.
 func (l *Log) Close() error {
 	l.mu.Lock()
-	if l.active == nil || errors.Is(l.stopped, ErrClosed) {
-		defer l.mu.Unlock()
-		l.stopped = ErrClosed
-		l.updateRoom()
-		return l.releaseAll()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
 	}
-	l.stopped = ErrClosed
+	l.closed, l.stopped = true, ErrClosed
 	l.updateRoom()
 	l.readyMore.Broadcast()
+	if l.seen != nil { // not started
+		defer l.mu.Unlock()
+		return l.releaseAll()
+	}
 	l.mu.Unlock()
 	close(l.quit)
 	l.running.Wait()

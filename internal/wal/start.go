@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"path/filepath"
 
@@ -75,7 +76,7 @@ func (l *Log) Start() error {
 	}
 	for len(l.ready) < 2 {
 		s, err := l.allocate(nil)
-		if err != nil && len(l.ready) > 0 {
+		if err != nil && len(l.ready) > 0 && !errors.Is(err, errNames) {
 			break // tendLoop tries again
 		}
 		if isNoSpace(err) {
@@ -229,6 +230,34 @@ func (l *Log) begin() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.ready[0]
+	s.header, s.state = l.firstHeader(s), headerValid
+	if err := s.putHeader(); err != nil {
+		return err
+	}
+	if l.o.Preamble != nil {
+		p := l.o.Preamble(nil)
+		if frameSize(len(p)) > s.rest()/2 {
+			return fmt.Errorf("%w: the preamble has %d bytes, a segment %d", ErrTooLarge, len(p), s.size)
+		}
+		if err := s.put(kindPreamble, p, crc32.Checksum(p, castagnoli), &l.frameBuf); err != nil {
+			return err
+		}
+	}
+	if err := s.file.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", s.name, err)
+	}
+	s.headerSynced = true
+	l.ready = l.ready[1:]
+	l.active = s
+	l.chain = append(l.chain, s)
+	l.unsynced = append(l.unsynced, s)
+	l.marked, l.durable = s.durable, s.position()
+	l.synced.Store(l.end.Load())
+	return nil
+}
+
+// firstHeader is that of this process's first segment.
+func (l *Log) firstHeader(s *segment) header {
 	h := header{id: l.id, number: s.num, size: s.size, created: l.o.Now().UnixNano()}
 	h.after, h.base = l.End(), l.End()
 	if n := len(l.chain); n > 0 {
@@ -238,30 +267,7 @@ func (l *Log) begin() error {
 		h.base = max(h.base, last.base+Position(s.num-last.num)*Position(max(last.size, s.size)))
 	}
 	h.durable = h.base
-	s.header, s.state = h, headerValid
-	if err := s.putHeader(); err != nil {
-		return err
-	}
-	l.ready = l.ready[1:]
-	l.active = s
-	if l.o.Preamble != nil {
-		l.preamble = l.o.Preamble(l.preamble[:0])
-		if frameSize(len(l.preamble)) > s.rest()/2 {
-			return fmt.Errorf("%w: the preamble has %d bytes, a segment %d", ErrTooLarge, len(l.preamble), s.size)
-		}
-	}
-	if err := l.putPreamble(); err != nil {
-		return err
-	}
-	if err := s.file.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", s.name, err)
-	}
-	s.headerSynced = true
-	l.chain = append(l.chain, s)
-	l.unsynced = append(l.unsynced, s)
-	l.marked, l.durable = h.durable, s.position()
-	l.synced.Store(l.end.Load())
-	return nil
+	return h
 }
 
 func tempName(dir string) string { return filepath.Join(dir, "allocating"+tempSuffix) }

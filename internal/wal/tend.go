@@ -210,6 +210,9 @@ func (l *Log) cannotAllocate(err error) {
 func (l *Log) takeTrimmed(hard bool) *segment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.failure != nil {
+		return nil // an older segment may still be there
+	}
 	if len(l.leaving) == 0 {
 		n := l.trimmable(hard)
 		l.leaving = append(l.leaving, l.chain[:n]...)

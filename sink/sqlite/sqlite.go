@@ -77,10 +77,15 @@ func dsn(path string, o sqlsink.Options, read bool) string {
 func (s *Sink) Dialect() string { return "sqlite" }
 
 // Close implements sink.Sink.
-func (s *Sink) Close() error { return errors.Join(s.write.Close(), s.read.Close()) }
+func (s *Sink) Close() error {
+	s.Shut()
+	return errors.Join(s.write.Close(), s.read.Close())
+}
 
 // Catalog implements sink.Schema.
 func (s *Sink) Catalog(ctx context.Context, names []string) (*sink.Catalog, error) {
+	ctx, done := s.Alive(ctx)
+	defer done()
 	c, err := ReadCatalog(ctx, s.read, names)
 	if err != nil {
 		return nil, sqlsink.Classify(judge(err), err, nil)
@@ -109,6 +114,8 @@ func (s *Sink) CreateOwn(ctx context.Context) error {
 
 // Read implements sink.Reader.
 func (s *Sink) Read(ctx context.Context, queries []sink.Query, row func(query int, vals []value.Value) error) error {
+	ctx, done := s.Alive(ctx)
+	defer done()
 	conn, err := s.read.Conn(ctx)
 	if err != nil {
 		return sqlsink.Classify(judge(err), fmt.Errorf("connect: %w", err), nil)

@@ -30,8 +30,10 @@ func (s *Sink) Lane(ctx context.Context, id sink.LaneID) (state sink.LaneState, 
 
 // Claim implements sink.Writer.
 func (s *Sink) Claim(ctx context.Context, c sink.Claim) (sink.LaneState, error) {
+	ctx, leave := s.enter(ctx)
+	defer leave()
 	if s.unclear {
-		s.CloseSession()
+		s.closeSession()
 	}
 	wait := s.opts.StatementTimeout
 	if s.former != "" {
@@ -60,7 +62,7 @@ func (s *Sink) claimAfterEnd(ctx context.Context, c sink.Claim) (sink.LaneState,
 		return sink.LaneState{}, err
 	}
 	if err := s.endFormer(ctx, session); err != nil {
-		s.CloseSession()
+		s.closeSession()
 		return sink.LaneState{}, s.failure(err, nil)
 	}
 	return s.claimOnce(ctx, c, s.opts.StatementTimeout)
@@ -154,6 +156,8 @@ func (s *Sink) newLane(ctx context.Context, session Session, c sink.Claim) (sink
 
 // Seal implements sink.Writer.
 func (s *Sink) Seal(ctx context.Context) error {
+	ctx, leave := s.enter(ctx)
+	defer leave()
 	if s.epoch == 0 || s.unclear {
 		return invalid(errors.New("seal: the lane has to be claimed first"))
 	}

@@ -63,6 +63,9 @@ func (o *Own) Data(name string) *sink.Table {
 	return o.tables[name]
 }
 
+// Is reports whether t is one of the tables that o describes.
+func (o *Own) Is(t *sink.Table) bool { return o.tables[t.Name] == t }
+
 func (o *Own) describe(t OwnTypes) {
 	name, db := column("name", t.Name), column("db", t.Small)
 	key, expires := column("key", t.Key), nullable(column("expires_at", t.Stamp))

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/lullcache/lull/sink"
@@ -156,8 +157,11 @@ type Sink struct {
 	opts Options
 	d    Dialect
 
-	// The fields below belong to the one goroutine that calls Claim, Write and Seal.
+	closing context.Context // ends with Shut
+	end     context.CancelFunc
 
+	// mu is held by Claim, Write and Seal, and guards the fields below.
+	mu      sync.Mutex
 	session Session
 	former  string // a session that was lost and may still be open there
 	lane    sink.LaneID
@@ -169,7 +173,33 @@ type Sink struct {
 }
 
 // New returns a Sink over d. The options have to be complete.
-func New(d Dialect, o Options) *Sink { return &Sink{opts: o, d: d} }
+func New(d Dialect, o Options) *Sink {
+	s := &Sink{opts: o, d: d}
+	s.closing, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// Alive returns a context that also ends with Shut.
+func (s *Sink) Alive(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.closing, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// Shut cancels whatever runs and closes the session that writes.
+func (s *Sink) Shut() {
+	s.end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeSession()
+}
+
+// enter begins a call that writes.
+func (s *Sink) enter(ctx context.Context) (context.Context, func()) {
+	s.mu.Lock()
+	ctx, cancel := s.Alive(ctx)
+	return ctx, func() { cancel(); s.mu.Unlock() }
+}
 
 // OwnTable implements sink.Schema.
 func (s *Sink) OwnTable(name string) *sink.Table { return s.d.Own().Data(name) }
@@ -177,8 +207,7 @@ func (s *Sink) OwnTable(name string) *sink.Table { return s.d.Own().Data(name) }
 // OwnDDL implements sink.Schema.
 func (s *Sink) OwnDDL() []string { return s.d.Own().DDL() }
 
-// CloseSession ends the session that writes.
-func (s *Sink) CloseSession() {
+func (s *Sink) closeSession() {
 	if s.session != nil {
 		s.session.Close()
 		s.session = nil
@@ -209,7 +238,7 @@ func (s *Sink) begin(ctx context.Context) (Session, error) {
 	if err = session.Begin(ctx); err == nil {
 		return session, nil
 	}
-	s.CloseSession()
+	s.closeSession()
 	if !reused || s.d.Judge(err).Kind != Lost || ctx.Err() != nil {
 		return nil, s.failure(err, nil)
 	}
@@ -226,7 +255,7 @@ func (s *Sink) abandon(ctx context.Context, err error) {
 		return
 	}
 	s.former = s.session.ID()
-	s.CloseSession()
+	s.closeSession()
 }
 
 // endFormer ends what a lost session may have left open on the server.

@@ -47,6 +47,8 @@ func Classify(v Verdict, err error, t *sink.Table) error {
 		e.Class = sink.OwnTables
 	case v.Kind == Schema:
 		e.Class, e.Schema, e.Table = sink.TableGone, t.Schema, t.Name
+	default: // a value that does not suit the column, where nothing can be set aside
+		e.Class = sink.Invalid
 	}
 	return e
 }

@@ -13,6 +13,8 @@ import (
 // only then a culprit can be found: carefully, if a deferred constraint failed;
 // without a row for which the database ended the transaction.
 func (s *Sink) Write(ctx context.Context, b *sink.Batch) (sink.Result, error) {
+	ctx, leave := s.enter(ctx)
+	defer leave()
 	if s.epoch == 0 || s.unclear {
 		return sink.Result{}, invalid(errors.New("write: the lane has to be claimed first"))
 	}
@@ -116,6 +118,6 @@ func (s *Sink) commitFailed(ctx context.Context, err error) error {
 	}
 	s.unclear = true
 	s.former = s.session.ID()
-	s.CloseSession()
+	s.closeSession()
 	return &sink.Error{Class: sink.Ambiguous, Reason: s.d.Judge(err).Reason, Err: fmt.Errorf("commit: %w", err)}
 }

@@ -1,0 +1,200 @@
+package flush
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// gate is where those who wait for the database stand.
+type gate struct {
+	// mu guards the fields beneath.
+	mu      sync.Mutex
+	done    uint64 // SQL has everything up to here
+	waiters []waiter
+	paused  bool
+	drain   bool
+	closed  error
+}
+
+type waiter struct {
+	position uint64
+	told     chan error
+}
+
+func (g *gate) init(done uint64) { g.done = done }
+
+// wait returns a channel that is told when SQL has everything up to position.
+func (g *gate) wait(position uint64) (told chan error, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if position <= g.done {
+		return nil, nil
+	}
+	if g.closed != nil {
+		return nil, g.closed
+	}
+	told = make(chan error, 1)
+	g.waiters = append(g.waiters, waiter{position, told})
+	return told, nil
+}
+
+func (g *gate) leave(told chan error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, w := range g.waiters {
+		if w.told == told {
+			g.waiters = append(g.waiters[:i], g.waiters[i+1:]...)
+			return
+		}
+	}
+}
+
+// settle tells all who wait for a position up to done.
+func (g *gate) settle(done uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.done = done
+	left := g.waiters[:0]
+	for _, w := range g.waiters {
+		if w.position <= done {
+			w.told <- nil
+		} else {
+			left = append(left, w)
+		}
+	}
+	clear(g.waiters[len(left):])
+	g.waiters = left
+}
+
+func (g *gate) close(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = err
+	for _, w := range g.waiters {
+		w.told <- err
+	}
+	g.waiters = nil
+}
+
+// urgent reports whether somebody waits for more than SQL has.
+func (g *gate) urgent() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.waiters) > 0
+}
+
+func (g *gate) mayFlush() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.paused || g.drain
+}
+
+func (g *gate) set(paused bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.paused = paused
+}
+
+// Wait returns when SQL has everything up to position: what was set aside counts
+// as in (see Refused). It has a flush made at once, the same one for all who wait.
+// Errors: ctx's, and ErrStopped.
+func (f *Flusher) Wait(ctx context.Context, position uint64) error {
+	told, err := f.gate.wait(position)
+	if told == nil {
+		return err
+	}
+	f.Kick()
+	select {
+	case err := <-told:
+		return err
+	case <-ctx.Done():
+		f.gate.leave(told)
+		return ctx.Err()
+	}
+}
+
+// Kick has the flusher look at once whether a flush is due: for a source whose
+// pressure has risen by a lot. It never blocks.
+func (f *Flusher) Kick() {
+	select {
+	case f.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Pause keeps flushes from starting until Resume. One that is under way goes on.
+func (f *Flusher) Pause() { f.gate.set(true) }
+
+// Resume undoes Pause.
+func (f *Flusher) Resume() {
+	f.gate.set(false)
+	f.Kick()
+}
+
+// Drain flushes everything that is dirty when it is called, even when paused: for
+// the end. It returns how it ended and what is left if ctx ends first.
+func (f *Flusher) Drain(ctx context.Context) error {
+	f.gate.mu.Lock()
+	f.gate.drain = true
+	f.gate.mu.Unlock()
+	p := f.src.Pressure()
+	if p.Rows == 0 && f.stats.pending.Load() == 0 {
+		return nil
+	}
+	if err := f.Wait(ctx, p.Position); err != nil {
+		return fmt.Errorf("flush before the end: %w; %s", err, f.Stats())
+	}
+	return nil
+}
+
+// await returns when a flush or upkeep is due.
+func (f *Flusher) await(ctx context.Context) error {
+	for {
+		now := time.Now()
+		d := f.dueIn(now)
+		if d <= 0 {
+			return ctx.Err()
+		}
+		t := time.NewTimer(d)
+		select {
+		case <-t.C:
+		case <-f.kick:
+		case r := <-f.ask:
+			r.answer <- r.do(ctx)
+		case <-ctx.Done():
+		}
+		t.Stop()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// dueIn returns how long nothing needs to be done, 0 for work that is due.
+func (f *Flusher) dueIn(now time.Time) time.Duration {
+	d := f.flushIn(now)
+	for _, at := range f.upkeepTimes() {
+		d = min(d, at.Sub(now))
+	}
+	return d
+}
+
+// flushIn returns how long no flush is due, the time until the next look at most.
+func (f *Flusher) flushIn(now time.Time) time.Duration {
+	if !f.gate.mayFlush() {
+		return f.o.Lull
+	}
+	p := f.src.Pressure()
+	f.stats.pressure(now, p)
+	switch {
+	case len(f.pending) > 0 || f.gate.urgent():
+		return 0
+	case p.Rows == 0:
+		return f.o.Lull
+	case p.Rows >= f.o.MaxRows || p.Bytes >= f.o.MaxBytes:
+		return 0
+	}
+	return min(f.o.Lull, p.Oldest.Add(f.o.MaxDelay).Sub(now), p.LastWrite.Add(f.o.Lull).Sub(now))
+}

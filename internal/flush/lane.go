@@ -1,0 +1,140 @@
+package flush
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lullcache/lull/sink"
+)
+
+// open takes the lane if the start could not, and reads the letters.
+func (f *Flusher) open(ctx context.Context) error {
+	assumed := f.mark
+	if f.o.State == nil {
+		state, err := f.untilClaimed(ctx, f.o.Claim)
+		if err != nil {
+			return err
+		}
+		f.lane, f.mark = state, state.Mark
+	}
+	if !f.aside.isLoaded() {
+		if err := f.reload(ctx); err != nil {
+			return err
+		}
+	}
+	f.parkLettered()
+	if f.mark != assumed {
+		return f.rewind(ctx, fmt.Sprintf("the database has %s, %s was assumed", markText(f.mark), markText(assumed)))
+	}
+	f.gate.settle(f.mark.Position)
+	return nil
+}
+
+// untilClaimed calls claim until it works or fails for good.
+func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) (sink.LaneState, error)) (sink.LaneState, error) {
+	for {
+		state, err := claim(ctx)
+		if err == nil {
+			return state, nil
+		}
+		if ctx.Err() != nil {
+			return state, ctx.Err()
+		}
+		switch sink.ClassOf(err) {
+		case sink.Retry, sink.Ambiguous:
+			f.trouble(err)
+			err = f.backOff(ctx)
+		case sink.OwnTables:
+			if f.stats.fail(stateOwnTables, err) {
+				f.event(Event{Kind: OwnTablesGone, Err: err})
+			}
+			err = sleep(ctx, f.o.LookEvery)
+		}
+		if err != nil {
+			return state, err
+		}
+	}
+}
+
+// reclaim raises the epoch, which ends what may still be under way, and finds out
+// where the database is: at to, where it was, or somewhere else.
+func (f *Flusher) reclaim(ctx context.Context, to sink.Mark) error {
+	was := f.mark
+	state, err := f.untilClaimed(ctx, f.claimHeld)
+	if err != nil {
+		if sink.ClassOf(err) == sink.Fenced && ctx.Err() == nil {
+			return f.fenced(ctx, err)
+		}
+		return err
+	}
+	f.lane, f.mark = state, state.Mark
+	switch state.Mark {
+	case to, was:
+		return nil
+	}
+	if after(state.Mark, was) {
+		return fmt.Errorf("%w: it has %s, wanted %s or %s", ErrMark, markText(state.Mark), markText(was), markText(to))
+	}
+	return f.rewind(ctx, fmt.Sprintf("the database has %s, it had %s", markText(state.Mark), markText(was)))
+}
+
+func (f *Flusher) claimHeld(ctx context.Context) (sink.LaneState, error) {
+	return f.o.Writer.Claim(ctx, sink.Claim{ID: f.laneID(), LogID: f.o.LogID, Held: f.lane, Mark: f.mark})
+}
+
+func (f *Flusher) laneID() sink.LaneID { return sink.LaneID{Name: f.o.Name, Lane: f.o.Lane} }
+
+// fenced looks whether it is another process that has the lane, or the database that
+// has gone back to an earlier state of ours. Epochs only rise: a lower one with our
+// log's id is our own past.
+func (f *Flusher) fenced(ctx context.Context, cause error) error {
+	state, found, err := f.o.Writer.Lane(ctx, f.laneID())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		f.trouble(err)
+		return f.backOff(ctx)
+	case !found:
+		return fmt.Errorf("%w: the lane's row is gone, it had %s", ErrMark, markText(f.mark))
+	case state.LogID != f.o.LogID || state.Epoch > f.lane.Epoch:
+		return fmt.Errorf("%w (log %s, epoch %d; this one had log %s, epoch %d): %w", ErrFenced,
+			state.LogID, state.Epoch, f.o.LogID, f.lane.Epoch, cause)
+	case state.Epoch == f.lane.Epoch && state.Mark == f.mark:
+		f.trouble(cause)
+		return f.backOff(ctx)
+	}
+	f.lane = state
+	return f.reclaim(ctx, f.mark)
+}
+
+// rewind begins again at the database's mark with what the log holds after it.
+func (f *Flusher) rewind(ctx context.Context, why string) error {
+	cuts, err := f.src.Rewind(f.mark)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrMark, why, err)
+	}
+	f.pending, f.work = cuts, nil
+	f.gate.settle(f.mark.Position)
+	f.event(Event{Kind: Rewound, Text: why})
+	if err := f.reload(ctx); err != nil {
+		return err
+	}
+	f.parkLettered()
+	return nil
+}
+
+// after reports whether a is further than b.
+func after(a, b sink.Mark) bool {
+	if a.Position != b.Position {
+		return a.Position > b.Position
+	}
+	return a.Next != 0 && (b.Next == 0 || a.Next == b.Next && a.Part > b.Part)
+}
+
+func markText(m sink.Mark) string {
+	if m.Next == 0 {
+		return fmt.Sprintf("position %d", m.Position)
+	}
+	return fmt.Sprintf("position %d and %d operations towards %d", m.Position, m.Part, m.Next)
+}

@@ -1,0 +1,133 @@
+package flush
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/lullcache/lull/internal/change"
+	"github.com/lullcache/lull/internal/dirty"
+)
+
+type opKind uint8
+
+const (
+	opTruncate opKind = iota
+	opClear
+	opDelete
+	opPut
+	opAppend
+)
+
+// op is one operation of a cut.
+type op struct {
+	key, row string
+	r        *dirty.Row // nil for opTruncate, opClear, and of a letter
+	order    int32      // of the table
+	table    uint16
+	db       uint8
+	kind     opKind
+	whole    bool // the row replaces one that may be there
+}
+
+// work is a cut on its way into the database.
+type work struct {
+	cut *dirty.Cut
+	ops []op
+}
+
+// workOf puts the operations of a cut in order.
+func (f *Flusher) workOf(cut *dirty.Cut) *work {
+	rows, _, _ := cut.Size()
+	l := lister{def: f.o.Dictionary, ops: make([]op, 0, rows+rows/8)}
+	truncated := map[[2]uint16]bool{}
+	for shard := range cut.Shards() {
+		cut.View(shard, func(s *dirty.Set) {
+			s.EachCleared(func(space uint16, db uint8) {
+				if at := [2]uint16{space, uint16(db)}; !truncated[at] {
+					truncated[at] = true
+					l.clear(space, op{kind: opTruncate, db: db})
+				}
+			})
+			s.EachKey(l.key)
+		})
+	}
+	for i := range l.ops {
+		l.ops[i].order = int32(f.target(l.ops[i].table).Order)
+	}
+	slices.SortFunc(l.ops, compareOps)
+	return &work{cut: cut, ops: l.ops}
+}
+
+type lister struct {
+	def change.Dictionary
+	ops []op
+}
+
+func (l *lister) key(space uint16, db uint8, name string, k *dirty.Key) {
+	whole := false
+	if k.Cleared() {
+		whole = l.wholeString(space, k)
+		l.clear(space, op{kind: opClear, db: db, key: name, whole: whole})
+	}
+	k.Each(func(table uint16, row string, r *dirty.Row) {
+		o := op{table: table, db: db, key: name, row: row, r: r, whole: whole}
+		if r.State == dirty.Delete || r.State == dirty.Recreate {
+			o.kind = opDelete
+			l.ops = append(l.ops, o)
+		}
+		switch r.State {
+		case dirty.Put, dirty.Recreate:
+			o.kind = opPut
+			l.ops = append(l.ops, o)
+		case dirty.Append:
+			o.kind = opAppend
+			l.ops = append(l.ops, o)
+		}
+	})
+}
+
+// wholeString reports whether a cleared key is a generic string now, with all columns:
+// then its row need not go first.
+func (l *lister) wholeString(space uint16, k *dirty.Key) bool {
+	def := &l.def[change.StringsTable]
+	if !def.PerDB || def.Space != space {
+		return false
+	}
+	r := k.Row(change.StringsTable, "")
+	return r != nil && r.State == dirty.Put && len(r.Cells) == len(def.Columns)
+}
+
+// clear adds o for the tables that hold the keys of a space.
+func (l *lister) clear(space uint16, o op) {
+	for table := range l.def {
+		switch {
+		case l.def[table].Space != space:
+			continue
+		case l.def[table].PerDB && table != change.KeysTable && (table != change.StringsTable || o.whole):
+			continue
+		}
+		o.table = uint16(table)
+		l.ops = append(l.ops, o)
+	}
+}
+
+// compareOps is the order described in the package comment.
+func compareOps(a, b op) int {
+	aPut, bPut := a.kind >= opPut, b.kind >= opPut
+	switch {
+	case aPut != bPut:
+		if aPut {
+			return 1
+		}
+		return -1
+	case a.table != b.table && aPut:
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.table, b.table))
+	case a.table != b.table:
+		return cmp.Or(cmp.Compare(b.order, a.order), cmp.Compare(b.table, a.table))
+	case a.kind != b.kind:
+		return cmp.Compare(a.kind, b.kind)
+	case a.kind == opAppend:
+		return cmp.Compare(a.r.Seq, b.r.Seq)
+	}
+	return cmp.Or(cmp.Compare(a.db, b.db), cmp.Compare(a.key, b.key), cmp.Compare(a.row, b.row))
+}

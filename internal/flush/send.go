@@ -1,0 +1,150 @@
+package flush
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lullcache/lull/sink"
+)
+
+// attempt writes the next part of the first cut that waits, in one transaction.
+func (f *Flusher) attempt(ctx context.Context) error {
+	cut := f.pending[0]
+	if err := f.syncLog(ctx, cut.Position()); err != nil {
+		return err
+	}
+	if f.work == nil {
+		f.work = f.workOf(cut)
+	}
+	f.stats.pendingAt(len(f.work.ops))
+	if f.mark.Next != 0 && f.mark.Next != cut.Position() {
+		return fmt.Errorf("%w: it has part %d of a cut at %d, and the cut at hand ends at %d", ErrMark, f.mark.Part, f.mark.Next, cut.Position())
+	}
+	from := int(min(f.mark.Part, uint64(len(f.work.ops))))
+	end := min(from+f.o.MaxTransactionRows, len(f.work.ops))
+	to := sink.Mark{Position: cut.Position()}
+	if end < len(f.work.ops) {
+		to = sink.Mark{Position: f.mark.Position, Next: cut.Position(), Part: uint64(end)}
+	}
+	ops := f.work.ops[from:end]
+	f.parkMissing(ops)
+	b := f.build(ops, to)
+	began := time.Now()
+	result, err := f.o.Writer.Write(ctx, b)
+	switch {
+	case err == nil:
+		f.written(b, ops, result, time.Since(began))
+		return nil
+	case sink.ClassOf(err) != sink.Ambiguous || ctx.Err() != nil:
+		return err
+	}
+	f.stats.ambiguous.Add(1)
+	f.trouble(err)
+	if err := f.reclaim(ctx, to); err != nil {
+		return err
+	}
+	if f.mark != to {
+		return f.backOff(ctx)
+	}
+	f.drops = nil
+	if err := f.reload(ctx); err != nil {
+		return err
+	}
+	f.settled(len(ops), time.Since(began))
+	return nil
+}
+
+// syncLog has the log on disk before SQL holds what it says. If the log has failed
+// the lane is sealed first: its mark may lie beyond the log's end.
+func (f *Flusher) syncLog(ctx context.Context, position uint64) error {
+	if f.sealed {
+		return nil
+	}
+	failed := f.src.SyncLog(ctx, position)
+	if failed == nil {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := f.o.Writer.Seal(ctx); err != nil {
+		return sealError(err)
+	}
+	f.sealed = true
+	f.event(Event{Kind: Sealed, Err: failed})
+	return nil
+}
+
+// sealError makes an error of Seal one to retry: sealing twice does no harm.
+func sealError(err error) error {
+	if sink.ClassOf(err) == sink.Ambiguous {
+		return &sink.Error{Class: sink.Retry, Err: err}
+	}
+	return err
+}
+
+// written takes over what became of a batch that is in.
+func (f *Flusher) written(b *sink.Batch, ops []op, result sink.Result, took time.Duration) {
+	f.takeLetters(b, ops, result.Letters)
+	f.mark = b.To
+	f.stats.statements.Add(uint64(result.Statements))
+	f.settled(len(ops), took)
+}
+
+// settled lets everybody know where the mark is now.
+func (f *Flusher) settled(rows int, took time.Duration) {
+	f.backoff = 0
+	f.stats.flushed(f.mark, rows, took)
+	if f.stats.well() {
+		f.event(Event{Kind: Flushing})
+	}
+	if f.mark.Next != 0 {
+		f.src.Settled(f.mark)
+		return
+	}
+	f.pending, f.work = f.pending[1:], nil
+	f.stats.pendingAt(0)
+	f.src.Settled(f.mark)
+	f.gate.settle(f.mark.Position)
+}
+
+// recover does what an error of a batch asks for before the next attempt. It
+// returns an error if there is to be none.
+func (f *Flusher) recover(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var classed *sink.Error
+	if !errors.As(err, &classed) {
+		return err
+	}
+	switch classed.Class {
+	case sink.Retry, sink.Ambiguous:
+		f.trouble(err)
+		return f.backOff(ctx)
+	case sink.OwnTables:
+		if f.stats.fail(stateOwnTables, err) {
+			f.event(Event{Kind: OwnTablesGone, Err: err})
+		}
+		return sleep(ctx, f.o.LookEvery)
+	case sink.TableGone:
+		f.stats.retries.Add(1)
+		if f.parkNamed(classed) {
+			return nil
+		}
+		f.trouble(err)
+		return f.backOff(ctx)
+	case sink.Fenced:
+		return f.fenced(ctx, err)
+	}
+	return err
+}
+
+// trouble notes that the database did not take a batch, and says so the first time.
+func (f *Flusher) trouble(err error) {
+	if f.stats.fail(stateRetrying, err) {
+		f.event(Event{Kind: DatabaseAway, Err: err})
+	}
+}

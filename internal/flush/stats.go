@@ -1,0 +1,172 @@
+package flush
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lullcache/lull/sink"
+)
+
+// Stats says what the flusher has done and how it is. Counts begin at the start.
+type Stats struct {
+	State      string // "flushing", "retrying", "own tables gone", "stopped"
+	LastError  string
+	ErrorAt    time.Time
+	Mark       sink.Mark // what the database has
+	FlushedAt  time.Time
+	Paused     bool
+	CatchingUp bool
+
+	Batches, Rows, Statements  uint64
+	Retries, Ambiguous         uint64
+	Letters                    int
+	LetterBytes                int64
+	Refused, Parked            uint64 // letters written
+	ParkedTables               int
+	LastDuration, DurationsSum time.Duration // from sending a batch to its commit
+	// RowsPerSecond is what the database takes while it is being written to,
+	// ChangesPerSecond what writers send; both over the last seconds.
+	RowsPerSecond, ChangesPerSecond float64
+	// Coalesced is how many changes became one row, on the average since the start.
+	Coalesced float64
+	Pending   int // operations of the cut that is being written
+}
+
+// String returns the state in one line.
+func (s Stats) String() string {
+	line := fmt.Sprintf("%s; the database takes %.0f rows/s, writers send %.0f changes/s", s.State, s.RowsPerSecond, s.ChangesPerSecond)
+	if s.Pending > 0 {
+		line += fmt.Sprintf("; %d operations are on their way", s.Pending)
+	}
+	if s.CatchingUp {
+		line += ", in parts"
+	}
+	if s.Letters > 0 {
+		line += fmt.Sprintf("; %d letters", s.Letters)
+	}
+	if s.ParkedTables > 0 {
+		line += fmt.Sprintf("; %d tables parked", s.ParkedTables)
+	}
+	if s.State != stateFlushing && s.LastError != "" {
+		line += "; " + s.LastError
+	}
+	return line
+}
+
+const (
+	stateFlushing  = "flushing"
+	stateRetrying  = "retrying"
+	stateOwnTables = "own tables gone"
+	stateStopped   = "stopped"
+)
+
+// rateOver is the time over which rates are averaged.
+const rateOver = 5 * time.Second
+
+type meter struct {
+	retries, ambiguous, statements atomic.Uint64
+	pending, refusing              atomic.Int64
+
+	// mu guards the fields beneath.
+	mu       sync.Mutex
+	s        Stats
+	changes  uint64 // when changesAt was
+	changeAt time.Time
+	total    uint64
+}
+
+// Stats returns the present state.
+func (f *Flusher) Stats() Stats {
+	m := &f.stats
+	m.mu.Lock()
+	s, total := m.s, m.total
+	m.mu.Unlock()
+	if s.State == "" {
+		s.State = stateFlushing
+	}
+	s.Retries, s.Ambiguous, s.Statements = m.retries.Load(), m.ambiguous.Load(), m.statements.Load()
+	s.Pending = int(m.pending.Load())
+	s.Letters, s.LetterBytes = f.Aside()
+	s.Paused = !f.gate.mayFlush()
+	if s.Rows > 0 {
+		s.Coalesced = float64(total) / float64(s.Rows)
+	}
+	return s
+}
+
+func (m *meter) pendingAt(ops int) { m.pending.Store(int64(ops)) }
+
+func (m *meter) flushed(mark sink.Mark, rows int, took time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &m.s
+	s.Mark, s.CatchingUp, s.FlushedAt = mark, mark.Next != 0, time.Now()
+	s.Batches++
+	s.Rows += uint64(rows)
+	s.LastDuration = took
+	s.DurationsSum += took
+	if took > 0 {
+		s.RowsPerSecond = average(s.RowsPerSecond, float64(rows)/took.Seconds(), took)
+	}
+}
+
+// average moves a rate towards its newest value, which was measured over d.
+func average(old, now float64, d time.Duration) float64 {
+	if old == 0 {
+		return now
+	}
+	w := min(1, max(0.05, float64(d)/float64(rateOver)))
+	return old*(1-w) + now*w
+}
+
+func (m *meter) pressure(now time.Time, p Pressure) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total = p.Changes
+	d := now.Sub(m.changeAt)
+	if d < time.Second {
+		return
+	}
+	if !m.changeAt.IsZero() {
+		m.s.ChangesPerSecond = average(m.s.ChangesPerSecond, float64(p.Changes-m.changes)/d.Seconds(), d)
+	}
+	m.changes, m.changeAt = p.Changes, now
+}
+
+// fail notes an error, and reports whether the state is new.
+func (m *meter) fail(state string, err error) (changed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	changed = m.s.State != state
+	m.s.State, m.s.LastError, m.s.ErrorAt = state, err.Error(), time.Now()
+	return changed
+}
+
+// well notes that a batch went in, and reports whether that is new.
+func (m *meter) well() (changed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	changed = m.s.State != "" && m.s.State != stateFlushing
+	m.s.State = stateFlushing
+	return changed
+}
+
+func (m *meter) parkedAre(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.s.ParkedTables = n
+}
+
+func (m *meter) lettersTaken(letters []sink.Letter) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range letters {
+		if letters[i].State == sink.Parked {
+			m.s.Parked++
+		} else {
+			m.s.Refused++
+		}
+	}
+}
