@@ -278,6 +278,9 @@ func (db *DB) lookAgain(ctx context.Context, table uint16) error {
 // afterFlush makes entries load again whose rows the database may have changed as it
 // took them, and drops those that a cascade may have changed.
 func (db *DB) afterFlush(cuts []*dirty.Cut) {
+	if !db.refreshes {
+		return
+	}
 	for _, c := range cuts {
 		for i := range db.shards {
 			sh := &db.shards[i]
