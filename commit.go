@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lullcache/lull/internal/change"
@@ -29,11 +30,34 @@ func (tx *Tx) commit() (Ticket, error) {
 		}
 		tx.toDirty(pos)
 		ticket = Ticket{Position: pos, Ack: tx.sess.level(tx.ack)}
+		if ticket.Ack == AckDatabase {
+			ticket.rows = tx.places()
+		}
 	}
 	for i := range tx.touched {
 		tx.settleEntry(&tx.touched[i], len(tx.changes) > 0)
 	}
 	return ticket, nil
+}
+
+// place is where a key's changes stand; a refused row is found by it.
+type place struct {
+	space uint16
+	db    uint8
+	key   string
+}
+
+// places are those of the unit's changes, once each.
+func (tx *Tx) places() *[]place {
+	var all []place
+	for i := range tx.changes {
+		c := &tx.changes[i]
+		p := place{tx.db.dictionary[c.Table].Space, c.DB, c.Key}
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return &all
 }
 
 // level is the strongest of the session's own level and the tables'.
@@ -199,7 +223,7 @@ func (db *DB) fill() (float64, error) {
 
 // fullest says in words which limit is reached and why.
 func (db *DB) fullest() string {
-	why := db.flusher.Why()
+	why := db.flusher.Stats().String()
 	rows, bytes := db.unflushed()
 	switch {
 	case rows >= db.opts.MaxDirtyRows:
@@ -227,20 +251,28 @@ func (db *DB) waitDisk(ctx context.Context, pos uint64) error {
 }
 
 // waitDatabase waits for the flush that covers pos.
-func (db *DB) waitDatabase(ctx context.Context, pos uint64) error {
-	if pos == 0 {
+func (db *DB) waitDatabase(ctx context.Context, t Ticket) error {
+	if t.Position == 0 {
 		return nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, db.opts.WriteTimeout)
 	defer cancel()
-	if err := db.flusher.Wait(bounded, pos); err != nil {
+	if err := db.flusher.Wait(bounded, t.Position); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if bounded.Err() != nil {
-			return fmt.Errorf("%w: the write is kept and not in SQL after %v; %s", ErrTimeout, db.opts.WriteTimeout, db.flusher.Why())
+			return fmt.Errorf("%w: the write is kept and not in SQL after %v; %s", ErrTimeout, db.opts.WriteTimeout, db.flusher.Stats().String())
 		}
 		return err
+	}
+	if t.rows == nil {
+		return nil
+	}
+	for _, p := range *t.rows {
+		if l, ok := db.flusher.Refused(t.Position, p.space, p.db, p.key); ok {
+			return fmt.Errorf("%w: %s: %s", ErrRefused, l.Table, l.Reason.Message)
+		}
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package lull
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/mapping"
@@ -9,14 +11,15 @@ import (
 )
 
 // install lays what SQL has not shown over a loaded image and makes it the key's
-// entry, unless the key has come into memory meanwhile.
-func (db *DB) install(k *loadKey, m *image) error {
+// entry, unless the key has come into memory meanwhile, or letters have gone since the
+// load began: what they held may be missing. Then the unit asks again.
+func (db *DB) install(k *loadKey, m *image, aside uint64) error {
 	sh := &db.shards[shardOf(k.hash)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := db.now()
 	e := sh.find(k.db, k.hash, []byte(k.name))
-	if e != nil && !db.replaceable(e, k, now) {
+	if e != nil && !db.replaceable(e, k, now) || db.flusher.AsideGeneration() != aside {
 		return nil
 	}
 	laid := db.layAll(sh, k, m)
@@ -158,6 +161,9 @@ func (db *DB) fillCollection(e *keyspace.Entry, k *loadKey, t *mapping.Table, m 
 		return nil
 	}
 	e.SetNew(typ)
+	if t.Kind == mapping.List {
+		m.byPosition()
+	}
 	put := db.putter(e, t)
 	n := 0
 	err := m.each(func(table uint16, row string, cells []value.Value) error {
@@ -205,11 +211,29 @@ func (db *DB) putter(e *keyspace.Entry, t *mapping.Table) func(row string, cells
 		}
 	}
 	return func(row string, cells []value.Value) error {
-		pos, ok := value.OfString(row).Int()
-		if !ok {
-			return fmt.Errorf("lull_lists: key %q has the position %q, which is no number", e.Key, row)
+		pos, err := position(e, row)
+		if err == nil {
+			e.List().Append(pos, cells[childValue].AppendText(nil))
 		}
-		e.List().PutAt(pos, cells[childValue].String())
-		return nil
+		return err
 	}
+}
+
+// position is the place of a list's element, from its row's name.
+func position(e *keyspace.Entry, row string) (int64, error) {
+	pos, ok := value.OfString(row).Int()
+	if !ok {
+		return 0, fmt.Errorf("lull_lists: key %q has the position %q, which is no number", e.Key, row)
+	}
+	return pos, nil
+}
+
+// byPosition sorts a list's rows, which SQL and the dirty sets give in any order.
+func (m *image) byPosition() {
+	m.at = nil
+	slices.SortFunc(m.rows, func(a, b imageRow) int {
+		x, _ := value.OfString(a.row).Int()
+		y, _ := value.OfString(b.row).Int()
+		return cmp.Compare(x, y)
+	})
 }

@@ -95,6 +95,7 @@ func (db *DB) loadAll(ctx context.Context, keys []loadKey) []error {
 	l := &load{db: db, keys: keys, images: make([]image, len(keys)), errs: make([]error, len(keys)), skip: make([]bool, len(keys))}
 	mark := db.cuts.begin()
 	defer db.cuts.end(mark)
+	aside := db.flusher.AsideGeneration()
 	for i := range keys {
 		l.images[i].width = db.width
 		l.skip[i] = db.determined(&keys[i])
@@ -109,7 +110,7 @@ func (db *DB) loadAll(ctx context.Context, keys []loadKey) []error {
 	}
 	for i := range keys {
 		if l.errs[i] == nil {
-			l.errs[i] = db.install(&keys[i], &l.images[i])
+			l.errs[i] = db.install(&keys[i], &l.images[i], aside)
 		} else if db.keepStale(&keys[i], l.errs[i]) {
 			l.errs[i] = nil
 		}

@@ -61,6 +61,8 @@ type KeyNeed struct {
 type Ticket struct {
 	Position uint64
 	Ack      Ack
+	// rows are those that were changed, at AckDatabase.
+	rows *[]place
 }
 
 // NewSession returns a session on database 0 with the DB's ack level.
@@ -221,7 +223,7 @@ func (s *Session) Wait(ctx context.Context, t Ticket) error {
 	case AckDisk:
 		return s.db.waitDisk(ctx, t.Position)
 	case AckDatabase:
-		return s.db.waitDatabase(ctx, t.Position)
+		return s.db.waitDatabase(ctx, t)
 	}
 	return nil
 }

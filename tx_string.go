@@ -156,9 +156,12 @@ func (tx *Tx) IncrByFloat(key, by []byte) (string, error) {
 	if h.exists() {
 		old, at = h.e.AppendStr(nil), h.e.ExpireAt
 	}
-	sum, err := keyspace.AddFloatText(nil, old, by)
-	if err != nil {
-		return "", err
+	if _, ok := keyspace.AddFloatText(nil, old, []byte("0")); !ok {
+		return "", ErrNotFloat
+	}
+	sum, ok := keyspace.AddFloatText(nil, old, by)
+	if !ok {
+		return "", ErrNaN
 	}
 	v, err := tx.stringCell(&h, sum)
 	if err != nil {
