@@ -142,8 +142,16 @@ func (tx *Tx) putScored(h *handle, member []byte, score float64, cell value.Valu
 	tx.touch(h)
 	h.e.ZSet().Add(member, score)
 	if h.t != nil {
-		tx.putRow(h, string(member), tx.one(tx.scoreColumn(h), cell), had)
+		tx.putRow(h, string(member), tx.one(h.scoreColumn(), cell), had)
 	}
+}
+
+// scoreColumn is the cell that holds a member's score.
+func (h *handle) scoreColumn() uint16 {
+	if h.mapped() {
+		return uint16(h.t.Score)
+	}
+	return childValue
 }
 
 // ZRem removes members from the sorted set at key and returns how many were there.
@@ -235,4 +243,16 @@ func (tx *Tx) ZScan(key []byte, cursor uint64, count int, fn func(member []byte,
 		return 0, err
 	}
 	return h.e.ZSet().Scan(cursor, count, fn), nil
+}
+
+// duplicateZSet copies the members of src to dst, which is empty.
+func (tx *Tx) duplicateZSet(src, dst *handle) {
+	src.e.ZSet().Each(0, false, func(member []byte, score float64) bool {
+		s, cell, err := tx.canonScore(dst, score)
+		if err != nil {
+			panic("lull: a score was canonical and then not: " + err.Error())
+		}
+		tx.putScored(dst, member, s, cell, false)
+		return true
+	})
 }
