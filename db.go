@@ -137,7 +137,7 @@ func (db *DB) start(ctx context.Context) error {
 	if err := db.startFlusher(ctx, base, recovered); err != nil {
 		return err
 	}
-	db.startWork(ctx, live.fresh && len(recovered) == 0)
+	db.startWork(ctx, live.fresh && db.cutRows.Load() == 0)
 	return nil
 }
 
