@@ -52,6 +52,8 @@ type DB struct {
 	used              atomic.Int64 // bytes of the keyspace
 	stats             counters
 
+	checkpoints checkpointer
+
 	// catalogMu guards catalog: the tables as the database last described them.
 	catalogMu sync.Mutex
 	catalog   *sink.Catalog
@@ -137,7 +139,13 @@ func (db *DB) start(ctx context.Context) error {
 	if err := db.startFlusher(ctx, base, recovered); err != nil {
 		return err
 	}
-	db.startWork(ctx, live.fresh && db.cutRows.Load() == 0)
+	pending, _ := db.unflushed()
+	if base.claimed {
+		if err := db.warm(ctx); err != nil {
+			return err
+		}
+	}
+	db.startWork(ctx, live.fresh && pending == 0)
 	return nil
 }
 

@@ -19,7 +19,11 @@ import (
 type source struct{ db *DB }
 
 // Cut takes everything dirty away at one position.
-func (s source) Cut() *dirty.Cut { return s.db.cut() }
+func (s source) Cut() *dirty.Cut {
+	c := s.db.cut()
+	s.db.foldLog(c)
+	return c
+}
 
 // Pressure says how much is dirty.
 func (s source) Pressure() flush.Pressure {
@@ -49,6 +53,7 @@ func (s source) Settled(m sink.Mark) {
 		rec := change.AppendSettled(nil, change.Settled{UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part})
 		_, _ = db.log.Append(rec) // a log that has failed says so to writers
 	}
+	db.checkpoints.mark, db.checkpoints.midCut = m.Position, m.Next != 0
 	if m.Next != 0 {
 		return
 	}
@@ -68,8 +73,8 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	if db.log == nil {
 		return nil, errors.New("there is no log to go back to")
 	}
-	if oldest := uint64(db.log.Oldest()); m.Position < oldest {
-		return nil, fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on", m.Position, oldest)
+	if ok, err := db.reaches(m.Position); err != nil || !ok {
+		return nil, errors.Join(err, fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on", m.Position, db.log.Oldest()))
 	}
 	all := allShards()
 	db.lock(&all)
@@ -168,6 +173,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		o.State = &b.lane
 		o.LogID = b.lane.LogID
 	}
+	db.checkpoints = checkpointer{mark: b.mark.Position, midCut: b.mark.Next != 0}
 	db.flusher = flush.New(o, source{db})
 	if !b.claimed {
 		return nil

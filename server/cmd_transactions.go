@@ -84,12 +84,7 @@ func (c *conn) abort() {
 // discard ends the MULTI and forgets the watches.
 func (c *conn) discard() {
 	c.multi = nil
-	c.unwatch()
-}
-
-func (c *conn) unwatch() {
 	c.sess.Unwatch()
-	c.view.watching.Store(false)
 }
 
 func multiBegin(c *call) error {
@@ -115,13 +110,12 @@ func watch(c *call) error {
 		return errWatchInMulti
 	}
 	c.conn.sess.Watch(c.args[1:]...)
-	c.conn.view.watching.Store(true)
 	c.out.Simple("OK")
 	return nil
 }
 
 func unwatch(c *call) error {
-	c.conn.unwatch()
+	c.conn.sess.Unwatch()
 	c.out.Simple("OK")
 	return nil
 }
@@ -137,7 +131,6 @@ func multiExec(c *call) error {
 		return errExecAbort
 	}
 	conn.multi = nil
-	defer conn.view.watching.Store(false)
 	conn.needs = conn.needs[:0]
 	all, write := false, false
 	for i := range m.queue {

@@ -61,7 +61,6 @@ type view struct {
 	queryCap   atomic.Int64
 	replyBytes atomic.Int64 // not yet sent
 	noEvict    atomic.Bool
-	watching   atomic.Bool
 
 	mu         sync.Mutex // guards the texts below
 	name       string
@@ -107,7 +106,6 @@ func (c *conn) serve() {
 
 func (c *conn) end() {
 	c.discard()
-	c.sess.Unwatch()
 	_ = c.nc.Close()
 }
 

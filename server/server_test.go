@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,6 +36,7 @@ func startOver(t testing.TB, o Options, engine lull.Options) *Server {
 	}
 	engine.DataDir, engine.Sink = filepath.Join(dir, "data"), db
 	engine.Log.SegmentBytes = 1 << 20
+	o.Settings = map[string]Setting{"test-database": fixed(filepath.Join(dir, "lull.db"))}
 	o.DB, err = lull.Open(ctx, engine)
 	if err != nil {
 		t.Fatal(err)
@@ -373,6 +375,28 @@ func TestClientLibraryWorksInBothVersions(t *testing.T) {
 		}
 		if err := client.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestRedisToolsConnect runs the programs that come with Redis.
+func TestRedisToolsConnect(t *testing.T) {
+	s := start(t, Options{})
+	_, port, _ := net.SplitHostPort(s.Addr().String())
+	for _, tt := range []struct {
+		argv []string
+		want string
+	}{
+		{[]string{"redis-cli", "-p", port, "ping"}, "PONG"},
+		{[]string{"redis-cli", "-3", "-p", port, "hello"}, "proto 3"},
+		{[]string{"redis-cli", "-p", port, "command", "docs", "ping"}, "connection"},
+		{[]string{"redis-cli", "-p", port, "client", "help"}, "CLIENT <subcommand>"},
+		{[]string{"redis-benchmark", "-p", port, "-n", "1000", "-c", "4", "-P", "8", "-q", "ping"}, "requests per second"},
+	} {
+		out, err := exec.Command(tt.argv[0], tt.argv[1:]...).CombinedOutput()
+		text := strings.ReplaceAll(string(out), "\n", " ")
+		if err != nil || !strings.Contains(text, tt.want) || strings.Contains(text, "WARNING") {
+			t.Errorf("%v: got %q, %v", tt.argv, text, err)
 		}
 	}
 }

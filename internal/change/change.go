@@ -84,5 +84,13 @@ type TableDef struct {
 	KeyColumns, RowColumns, Columns []string
 }
 
+// Numbers of the generic tables that hold a key by themselves: a string has a row in
+// the one, a key of any other kind in the other, with children that go with it. They
+// are generic, and these numbers theirs, if PerDB is set.
+const (
+	KeysTable    = 0
+	StringsTable = 1
+)
+
 // Dictionary numbers tables: Change.Table is an index into it.
 type Dictionary []TableDef

@@ -149,6 +149,12 @@ func (s *Set) drop(m *keyMap, name string, k *Key) {
 
 func (s *Set) put(m *keyMap, c *change.Change, seq uint64) {
 	k := m.keys[c.Key]
+	if c.Known == change.Unknown && c.Table == change.StringsTable && s.def[c.Table].PerDB {
+		// The string is new whole, and whatever else the key was goes. Only a clear says
+		// so under all that may be merged with it.
+		s.clear(m, c.Key)
+		k = m.keys[c.Key]
+	}
 	if k == nil {
 		k = &Key{}
 		s.add(m, c.Key, k)

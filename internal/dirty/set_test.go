@@ -13,12 +13,13 @@ import (
 	"github.com/lullcache/lull/value"
 )
 
-// Two spaces: the first, PerDB, has a header table and a table of many rows; the
-// second is a mapped stream.
+// Two spaces: the first, PerDB, has a header table, strings, and a table of many rows;
+// the second is a mapped stream.
 var testDef = change.Dictionary{
 	{Name: "headers", Space: 0, PerDB: true},
-	{Name: "rows", Space: 0, PerDB: true},
+	{Name: "strings", Space: 0, PerDB: true},
 	{Name: "events", Space: 1},
+	{Name: "rows", Space: 0, PerDB: true},
 }
 
 type rowName struct {
@@ -41,6 +42,9 @@ func (t tables) apply(c *change.Change) {
 			}
 		}
 	default:
+		if c.Table == change.StringsTable && c.Known == change.Unknown {
+			t.apply(&change.Change{Op: change.Clear, Table: c.Table, DB: c.DB, Key: c.Key})
+		}
 		t.put(id, c.Cells, false)
 	}
 }
@@ -78,11 +82,11 @@ func (k keyRows) Delete(table uint16, row string) { delete(k.t, rowName{table, k
 
 // randomChange returns a change that fits the rows in t, and applies it there.
 func randomChange(r *rand.Rand, t tables, n int) change.Change {
-	c := change.Change{Table: uint16(r.IntN(3)), Key: fmt.Sprint("k", r.IntN(3))}
+	c := change.Change{Table: uint16(r.IntN(4)), Key: fmt.Sprint("k", r.IntN(3))}
 	if testDef[c.Table].PerDB {
 		c.DB = uint8(r.IntN(2))
 	}
-	if c.Table > 0 {
+	if c.Table > 1 {
 		c.Row = fmt.Sprint("r", r.IntN(3))
 	}
 	_, there := t[rowName{c.Table, c.DB, c.Key, c.Row}]
@@ -234,8 +238,10 @@ func TestRowsOfATableCoalesceByTheTable(t *testing.T) {
 		changes []change.Change
 		want    string
 	}{
-		"set":                       {[]change.Change{set(change.Present, 0, 1)}, "put known 1 [0=1]"},
-		"set, set":                  {[]change.Change{set(change.Absent, 1, 1), set(change.Present, 0, 2)}, "put known 2 [0=2 1=1]"},
+		"set":      {[]change.Change{set(change.Present, 0, 1)}, "put known 1 [0=1]"},
+		"set, set": {[]change.Change{set(change.Absent, 1, 1), set(change.Present, 0, 2)}, "put known 2 [0=2 1=1]"},
+		"hash, blind string": {[]change.Change{set(change.Absent, 0, 1),
+			{Op: change.Set, Table: change.StringsTable, Key: "k"}, {Op: change.Set, Table: change.StringsTable, Key: "k"}}, "cleared put known 2 []"},
 		"set of a new row, delete":  {[]change.Change{set(change.Absent, 0, 1), del}, "gone"},
 		"set of a known row, del":   {[]change.Change{set(change.Present, 0, 1), del}, "delete"},
 		"new row, delete, delete":   {[]change.Change{set(change.Absent, 0, 1), del, del}, "gone"},

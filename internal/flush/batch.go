@@ -252,6 +252,8 @@ func modeOf(o *op) sink.Mode {
 	switch {
 	case o.kind == opAppend:
 		return sink.Append
+	case o.whole:
+		return sink.Upsert
 	case o.r.Known == change.Absent:
 		return sink.Insert
 	case o.r.Known == change.Present:

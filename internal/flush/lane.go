@@ -22,6 +22,7 @@ func (f *Flusher) open(ctx context.Context) error {
 			return err
 		}
 	}
+	f.parkLettered()
 	if f.mark != assumed {
 		return f.rewind(ctx, fmt.Sprintf("the database has %s, %s was assumed", markText(f.mark), markText(assumed)))
 	}
@@ -116,7 +117,11 @@ func (f *Flusher) rewind(ctx context.Context, why string) error {
 	f.pending, f.work = cuts, nil
 	f.gate.settle(f.mark.Position)
 	f.event(Event{Kind: Rewound, Text: why})
-	return f.reload(ctx)
+	if err := f.reload(ctx); err != nil {
+		return err
+	}
+	f.parkLettered()
+	return nil
 }
 
 // after reports whether a is further than b.

@@ -8,13 +8,6 @@ import (
 	"github.com/lullcache/lull/internal/dirty"
 )
 
-// Numbers of the generic tables that hold a key by themselves: a key of any other
-// kind has a row in the first, its children go with it.
-const (
-	keysTable    = 0
-	stringsTable = 1
-)
-
 type opKind uint8
 
 const (
@@ -28,11 +21,12 @@ const (
 // op is one operation of a cut.
 type op struct {
 	key, row string
-	r        *dirty.Row // nil for opTruncate, opClear and for an opDelete that goes with another row
+	r        *dirty.Row // nil for opTruncate, opClear, and of a letter
 	order    int32      // of the table
 	table    uint16
 	db       uint8
 	kind     opKind
+	whole    bool // the row replaces one that may be there
 }
 
 // work is a cut on its way into the database.
@@ -70,11 +64,13 @@ type lister struct {
 }
 
 func (l *lister) key(space uint16, db uint8, name string, k *dirty.Key) {
+	whole := false
 	if k.Cleared() {
-		l.clear(space, op{kind: opClear, db: db, key: name})
+		whole = l.wholeString(space, k)
+		l.clear(space, op{kind: opClear, db: db, key: name, whole: whole})
 	}
 	k.Each(func(table uint16, row string, r *dirty.Row) {
-		o := op{table: table, db: db, key: name, row: row, r: r}
+		o := op{table: table, db: db, key: name, row: row, r: r, whole: whole}
 		if r.State == dirty.Delete || r.State == dirty.Recreate {
 			o.kind = opDelete
 			l.ops = append(l.ops, o)
@@ -87,17 +83,27 @@ func (l *lister) key(space uint16, db uint8, name string, k *dirty.Key) {
 			o.kind = opAppend
 			l.ops = append(l.ops, o)
 		}
-		// A string over a key of unknown type: whatever else the key was goes.
-		if table == stringsTable && l.def[table].PerDB && r.State == dirty.Put && r.Known == change.Unknown {
-			l.ops = append(l.ops, op{kind: opDelete, table: keysTable, db: db, key: name})
-		}
 	})
+}
+
+// wholeString reports whether a cleared key is a generic string now, with all columns:
+// then its row need not go first.
+func (l *lister) wholeString(space uint16, k *dirty.Key) bool {
+	def := &l.def[change.StringsTable]
+	if !def.PerDB || def.Space != space {
+		return false
+	}
+	r := k.Row(change.StringsTable, "")
+	return r != nil && r.State == dirty.Put && len(r.Cells) == len(def.Columns)
 }
 
 // clear adds o for the tables that hold the keys of a space.
 func (l *lister) clear(space uint16, o op) {
 	for table := range l.def {
-		if l.def[table].Space != space || l.def[table].PerDB && table != keysTable && table != stringsTable {
+		switch {
+		case l.def[table].Space != space:
+			continue
+		case l.def[table].PerDB && table != change.KeysTable && (table != change.StringsTable || o.whole):
 			continue
 		}
 		o.table = uint16(table)

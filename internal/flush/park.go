@@ -28,6 +28,17 @@ func (f *Flusher) park(table uint16, reason sink.Reason) {
 	}
 }
 
+// parkLettered parks the tables for which letters wait as parked, as they do after a
+// restart: what waits goes in before anything that came after it.
+func (f *Flusher) parkLettered() {
+	for _, l := range f.aside.letters {
+		if l.found && l.State == sink.Parked {
+			f.park(l.table, l.Reason)
+			f.lookAt = time.Now()
+		}
+	}
+}
+
 // parkNamed parks the table that an error names. It reports false if there is none.
 func (f *Flusher) parkNamed(e *sink.Error) (found bool) {
 	reason := e.Reason

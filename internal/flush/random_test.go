@@ -3,6 +3,7 @@ package flush
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -17,6 +18,8 @@ import (
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/value"
 )
+
+var seedFlag = flag.Uint64("seed", 0, "the seed of one run of TestFaultsAndRestarts")
 
 // at is the truth's name of a row.
 func at(table int, db uint8, parts ...string) string {
@@ -61,26 +64,30 @@ func (e *engine) write() uint64 {
 	db, n := uint8(r.IntN(2)), fmt.Sprint(r.IntN(6))
 	blind := r.IntN(3) == 0
 	var u []change.Change
-	hash := e.truth[at(keysTable, db, "k"+n, "")] != nil
-	text := e.truth[at(stringsTable, db, "k"+n, "")] != nil
+	hash := e.truth[at(change.KeysTable, db, "k"+n, "")] != nil
+	text := e.truth[at(change.StringsTable, db, "k"+n, "")] != nil
 	switch r.IntN(14) {
 	case 0, 1:
 		if hash && blind { // a blind SET does not know of the hash
-			e.clear(keysTable, db, "k"+n)
+			e.clear(change.KeysTable, db, "k"+n)
 		} else if hash {
-			u = append(u, e.clear(keysTable, db, "k"+n))
+			u = append(u, e.clear(change.KeysTable, db, "k"+n))
 		}
-		u = append(u, e.set(stringsTable, db, "k"+n, "", blind, e.cell(0)))
+		cells := []change.Cell{e.cell(0), {Col: 1}}
+		if r.IntN(2) == 0 && !blind {
+			cells = cells[:1]
+		}
+		u = append(u, e.set(change.StringsTable, db, "k"+n, "", blind, cells...))
 	case 2, 3:
 		if text {
-			u = append(u, e.clear(keysTable, db, "k"+n))
+			u = append(u, e.clear(change.KeysTable, db, "k"+n))
 		}
-		u = append(u, e.set(keysTable, db, "k"+n, "", blind, change.Cell{Val: value.OfString("hash")}))
+		u = append(u, e.set(change.KeysTable, db, "k"+n, "", blind, change.Cell{Val: value.OfString("hash")}))
 		for range 1 + r.IntN(3) {
 			u = append(u, e.set(hashesTable, db, "k"+n, fmt.Sprint("f", r.IntN(4)), blind, e.cell(0)))
 		}
 	case 4:
-		u = append(u, e.clear(stringsTable, db, "k"+n))
+		u = append(u, e.clear(change.StringsTable, db, "k"+n))
 	case 5, 6, 7:
 		u = append(u, e.set(playersTable, 0, "p"+n, "", blind, e.cell(uint16(r.IntN(3)))))
 		u = append(u, e.set(scoresTable, 0, "eu", "p"+n, blind, e.cell(0)))
@@ -97,9 +104,9 @@ func (e *engine) write() uint64 {
 		}
 		if r.IntN(8) == 0 {
 			for i := range 6 {
-				e.clear(keysTable, db, fmt.Sprint("k", i))
+				e.clear(change.KeysTable, db, fmt.Sprint("k", i))
 			}
-			u = append(u, change.Change{Op: change.ClearTable, Table: keysTable, DB: db})
+			u = append(u, change.Change{Op: change.ClearTable, Table: change.KeysTable, DB: db})
 			break
 		}
 		fallthrough
@@ -212,6 +219,10 @@ func check(t *testing.T, db *database, e *engine) {
 // have to hold the truth, and every event once.
 func TestFaultsAndRestarts(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
+	if *seedFlag != 0 {
+		synctest.Test(t, func(t *testing.T) { faultsAndRestarts(t, *seedFlag) })
+		return
+	}
 	for run := range uint64(150) {
 		name := fmt.Sprintf("seed %d", seed+run)
 		if !t.Run(name, func(t *testing.T) {
