@@ -300,6 +300,7 @@ func (tx *Tx) header(h *handle, meta string) {
 		Op: change.Set, Known: change.Unknown, Table: tx.db.maps.KeysTable().ID, Key: h.e.Key,
 		Cells: tx.cellsOf(
 			change.Cell{Col: keysType, Val: value.OfString(keyspace.TypeStream.String())},
+			change.Cell{Col: keysExpires, Val: timeCell(&tx.db.maps.KeysTable().Cells[keysExpires], h.e.ExpireAt)},
 			change.Cell{Col: keysMeta, Val: value.OfString(meta)}),
 	})
 }
@@ -311,14 +312,11 @@ func (tx *Tx) clearHeader(h *handle) {
 	}
 }
 
-// appendRow inserts a stream's entry.
+// appendRow inserts a stream's entry. cells are all that it has.
 func (tx *Tx) appendRow(h *handle, row string, cells []change.Cell) {
 	tx.touch(h)
 	if h.t == nil {
 		return
-	}
-	if h.mapped() {
-		cells = tx.withTime(h, cells)
 	}
 	tx.emit(h, change.Change{Op: change.Append, Known: change.Absent, Table: tx.childTable(h), Key: tx.tuple(h), Row: row, Cells: cells})
 }

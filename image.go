@@ -13,6 +13,8 @@ type image struct {
 	rows  []imageRow
 	// at finds a row by its name; made when the first layer is laid over.
 	at map[imageID]int
+	// tail is what SQL showed of a stream's newest entries.
+	tail tailRead
 }
 
 type imageID struct {
@@ -55,7 +57,7 @@ func (m *image) find(table uint16, row string) []value.Value {
 }
 
 // Clear, Put and Delete lay what is dirty over the rows; see dirty.Rows.
-func (m *image) Clear() { m.rows, m.at = m.rows[:0], nil }
+func (m *image) Clear() { m.rows, m.at, m.tail = m.rows[:0], nil, tailRead{} }
 
 // Put lays cells over a row, which need not be there.
 func (m *image) Put(table uint16, row string, cells []change.Cell, recreate bool) {

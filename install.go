@@ -23,11 +23,8 @@ func (db *DB) install(k *loadKey, m *image, aside uint64) error {
 		return nil
 	}
 	laid := db.layAll(sh, k, m)
-	if laid && k.need != NeedAll && k.t.Kind != mapping.Stream {
-		k.need = NeedAll
-		if len(k.t.Row) > 0 || k.t.Def.Space == 0 && m.find(k.t.ID, "") != nil {
-			return nil // changes are under way: only the whole key can tell, so the unit asks again
-		}
+	if laid && k.need != NeedAll && len(k.t.Row) > 0 && k.t.Kind != mapping.Stream {
+		return nil // changes came meanwhile: only all rows can tell, so the unit asks again
 	}
 	fresh := &keyspace.Entry{Key: k.name, Table: k.t.ID, LoadedAt: seconds(now), Access: accessClock(now)}
 	if err := db.fillEntry(fresh, k, m); err != nil {
@@ -35,6 +32,7 @@ func (db *DB) install(k *loadKey, m *image, aside uint64) error {
 	}
 	if e != nil {
 		fresh.Cut = e.Cut
+		mergeBlind(fresh, e, k.t, m.tail)
 		db.account(sh, -e.Bytes())
 		sh.remove(k.db, k.hash, e)
 	}
@@ -50,7 +48,7 @@ func (db *DB) install(k *loadKey, m *image, aside uint64) error {
 // that is to become whole, or a clean entry that has grown old.
 func (db *DB) replaceable(e *keyspace.Entry, k *loadKey, now int64) bool {
 	if e.Flags&keyspace.Stub != 0 {
-		return k.need == NeedAll
+		return k.need == NeedAll || isBlindStream(e)
 	}
 	return db.grownOld(e, k.t, now)
 }

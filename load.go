@@ -28,6 +28,8 @@ type loadKey struct {
 	need Need
 	t    *mapping.Table
 	hash uint64
+	// optional: the unit can do without while the database is away.
+	optional bool
 }
 
 // loader makes sure that a key is loaded once however many ask.
@@ -142,7 +144,7 @@ func (db *DB) keepStale(k *loadKey, err error) bool {
 		return false
 	}
 	e.LoadedAt = seconds(db.now())
-	return true
+	return !isBlindStream(e)
 }
 
 // load is one round of queries.
@@ -178,7 +180,10 @@ func (l *load) read(ctx context.Context) error {
 		return err
 	}
 	l.children(groups[l.db.maps.KeysTable()])
-	return l.run(ctx)
+	if err := l.run(ctx); err != nil {
+		return err
+	}
+	return l.countStreams(ctx)
 }
 
 // run sends the queries gathered so far as one snapshot.
@@ -349,17 +354,25 @@ func (db *DB) determined(k *loadKey) bool {
 		return true
 	}
 	db.layers(sh, func(set *dirty.Set) {
-		found = found || set.Cleared(space, k.db) || db.says(set.Find(space, k.db, key), k.t)
+		changes := set.Find(space, k.db, key)
+		found = found || set.Cleared(space, k.db) || db.says(changes, k)
+		if changes != nil && len(k.t.Row) > 0 && k.t.Kind != mapping.Stream {
+			k.need = NeedAll // only all rows together can tell whether any is left
+		}
 	})
 	return found
 }
 
 // says reports whether a key's changes alone say what the key holds.
-func (db *DB) says(changes *dirty.Key, t *mapping.Table) bool {
+func (db *DB) says(changes *dirty.Key, k *loadKey) bool {
 	if changes == nil || changes.Cleared() {
 		return changes != nil
 	}
+	t := k.t
 	if t.Def.Space == 0 {
+		if header := changes.Row(t.ID, ""); header != nil && k.need != NeedAll && header.State != dirty.Delete && len(header.Cells) == len(t.Cells) {
+			return true // the type, the expiry, a stream's last id
+		}
 		t = db.maps.Generic(mapping.String)
 	} else if len(t.Row) > 0 || t.Kind == mapping.Stream {
 		return false

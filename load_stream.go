@@ -22,16 +22,7 @@ type streamMeta struct {
 	MaxDeleted string `json:"max_deleted,omitempty"`
 }
 
-// String returns the JSON text.
-func (m streamMeta) String() string {
-	text, err := json.Marshal(m)
-	if err != nil {
-		panic(err) // strings and numbers alone
-	}
-	return string(text)
-}
-
-// parseStreamMeta reads what String wrote.
+// parseStreamMeta reads what metaText wrote.
 func parseStreamMeta(text string) (m streamMeta, err error) {
 	if err = json.Unmarshal([]byte(text), &m); err != nil {
 		return m, fmt.Errorf("lull_keys: meta of a stream: %w", err)
@@ -71,32 +62,41 @@ func (l *load) streams(t *mapping.Table, members []int) {
 	}
 }
 
-// tails asks for the newest entries of streams, one query for each.
+// tails asks for the newest entries of streams, one query for each: for the tail, or,
+// where only the header matters, for the last one, which may be newer than the
+// header.
 func (l *load) tails(t *mapping.Table, members []int) {
 	plan := &l.db.tables[t.ID].plan
 	for _, i := range members {
-		if l.keys[i].need != NeedAll {
-			continue
-		}
-		tuple, err := t.TupleString(l.keys[i].name)
+		k, m := &l.keys[i], &l.images[i]
+		tuple, err := t.TupleString(k.name)
 		if err != nil {
 			continue
 		}
-		var by []value.Value
-		if t.Generic() {
-			by = l.db.ownKey(l.keys[i].dbKey)
-		} else {
-			by = plan.target.ClearVals(nil, "", 0, tuple)
-		}
 		q := sink.Query{Table: t.SQL, Columns: plan.all, Limit: l.db.tailOf(t), Descending: true}
-		if len(by) > 0 {
-			q.By, q.Keys = plan.key, [][]value.Value{by}
+		if len(plan.key) > 0 {
+			q.By, q.Keys = plan.key, [][]value.Value{plan.target.ClearVals(nil, l.db.opts.Name, k.db, tuple)}
 		}
 		for c := range t.Row {
 			q.OrderBy = append(q.OrderBy, t.Row[c].Index)
 		}
+		all := k.need == NeedAll && !t.Ordered()
+		switch {
+		case all: // text ids sort as text, so the newest are not known before all are
+			q.Limit, q.OrderBy, q.Descending = l.db.tables[t.ID].loadRowsMax+1, nil, false
+		case k.need != NeedAll:
+			q.Limit = 1
+		}
 		l.add(q, func(vals []value.Value) error {
-			l.addRow(&l.images[i], t, vals[len(plan.key):])
+			m.tail.rows++
+			if m.tail.cut = m.tail.rows == q.Limit; m.tail.cut && all {
+				m.tail.lowest = keyspace.MaxID // none of them can stay
+				return nil
+			}
+			l.addRow(m, t, vals[len(plan.key):])
+			if ms, seq, ok := t.ParseStreamRow(m.rows[len(m.rows)-1].row); ok {
+				m.tail.lowest = keyspace.ID{Ms: ms, Seq: seq}
+			}
 			return nil
 		})
 	}

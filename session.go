@@ -2,7 +2,9 @@ package lull
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lullcache/lull/internal/keyspace"
 )
@@ -39,6 +41,9 @@ type Need uint8
 const (
 	// NeedNone: the unit overwrites the key without looking.
 	NeedNone Need = iota
+	// NeedHint is NeedExists where a unit can do without on a mapped key while the
+	// database is away (XADD with an id of Lull's choice).
+	NeedHint
 	// NeedExists: whether the key exists, its type and expiry.
 	NeedExists
 	// NeedAll: the whole value.
@@ -166,6 +171,7 @@ func (m *multi) Run(tx *Tx) error {
 // run locks, runs, commits and unlocks, and loads what was missing in between.
 func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 	tx := &s.tx
+	defer tx.endParts()
 	for {
 		s.db.lock(&tx.locks)
 		tx.now = s.db.now()
@@ -181,12 +187,32 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 			}
 			return ticket, err
 		}
-		if err := s.db.load(ctx, tx.misses); err != nil {
+		if err := tx.fetch(ctx); err != nil {
 			return Ticket{}, err
 		}
 		tx.again()
 		tx.rerun = true
 	}
+}
+
+// fetch gets what the unit found missing. If the database is away and the unit can
+// do without, it is told so by tx.away instead.
+func (tx *Tx) fetch(ctx context.Context) error {
+	err := tx.db.load(ctx, tx.misses)
+	if err == nil {
+		err = tx.readParts(ctx)
+	}
+	if errors.Is(err, ErrNoDB) && tx.optional() {
+		tx.away, err = true, nil
+	}
+	return err
+}
+
+// optional reports whether the unit can do without all that it found missing.
+func (tx *Tx) optional() bool {
+	return !tx.away &&
+		!slices.ContainsFunc(tx.misses, func(k loadKey) bool { return !k.optional }) &&
+		!slices.ContainsFunc(tx.wanted, func(p streamPart) bool { return !p.optional })
 }
 
 // Wait blocks until t's position has reached t's level.

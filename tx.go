@@ -30,8 +30,14 @@ type Tx struct {
 	cells   []change.Cell
 	touched []touched
 	misses  []loadKey
-	ack     Ack // strongest of the tables touched
-	buf     []byte
+	// wanted are parts of streams that have to be read before the unit runs again,
+	// parts those that were. away says that the database could not be asked for what
+	// the unit can do without.
+	wanted []streamPart
+	parts  []*partRead
+	away   bool
+	ack    Ack // strongest of the tables touched
+	buf    []byte
 }
 
 // The engine's own flags of entries.
@@ -74,14 +80,14 @@ func (h *handle) generic() bool { return h.t != nil && h.t.Def.Space == 0 }
 func (h *handle) mapped() bool { return h.t != nil && h.t.Def.Space != 0 }
 
 func (tx *Tx) begin(write bool) {
-	tx.sel, tx.write, tx.multi, tx.rerun = tx.sess.sel, write, false, false
+	tx.sel, tx.write, tx.multi, tx.away, tx.rerun = tx.sess.sel, write, false, false, false
 	tx.locks = lockSet{}
 	tx.again()
 }
 
 // again readies the Tx for another run over the same keys.
 func (tx *Tx) again() {
-	tx.misses = tx.misses[:0]
+	tx.misses, tx.wanted = tx.misses[:0], tx.wanted[:0]
 	tx.rearm()
 }
 
@@ -125,7 +131,7 @@ func (tx *Tx) open(name []byte, want keyspace.Type, need Need) (handle, error) {
 			return h, err
 		}
 	}
-	if need == NeedAll && h.e.Flags&keyspace.Stub != 0 || tx.stale(&h) {
+	if need == NeedAll && h.e.Flags&keyspace.Stub != 0 || tx.stale(&h) || tx.blind(&h, need) {
 		return h, tx.miss(&h, need)
 	}
 	if want != keyspace.TypeNone && h.exists() && h.e.Type() != want && need != NeedNone {
@@ -177,6 +183,8 @@ func (tx *Tx) absent(h *handle, need Need) error {
 		return nil
 	case h.generic() && tx.db.complete[h.db].Load():
 		return nil
+	case need == NeedHint && tx.away && h.mapped():
+		return nil
 	}
 	return tx.miss(h, need)
 }
@@ -189,7 +197,11 @@ func (tx *Tx) miss(h *handle, need Need) error {
 	if need != NeedNone && !tx.rerun {
 		h.sh.misses++
 	}
-	tx.misses = append(tx.misses, loadKey{dbKey: dbKey{h.db, string(h.name)}, need: need, t: h.t, hash: h.hash})
+	k := loadKey{dbKey: dbKey{h.db, string(h.name)}, need: need, t: h.t, hash: h.hash}
+	if need == NeedHint {
+		k.need, k.optional = NeedExists, h.mapped()
+	}
+	tx.misses = append(tx.misses, k)
 	return errMiss
 }
 

@@ -187,7 +187,10 @@ func (tx *Tx) pair(from, to []byte, in uint8) (src, dst handle, err error) {
 	if src.mapped() && src.t.Kind == mapping.Stream {
 		return src, dst, fmt.Errorf("%w: a mapped stream is only in memory in part and cannot be copied or renamed", ErrOtherTable)
 	}
-	return src, dst, nil
+	if src.exists() && src.e.Type() == keyspace.TypeStream {
+		_, err = tx.entriesIn(&src, keyspace.MinID, keyspace.MaxID, false, 0) // what is not in memory is read now
+	}
+	return src, dst, err
 }
 
 func tableOf(h *handle) string {

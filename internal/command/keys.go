@@ -13,11 +13,12 @@ type Load uint8
 // The loads, weakest first.
 const (
 	None   Load = iota // writes without looking
+	Hint               // as Exists, if the database can tell
 	Exists             // whether the key exists, its type and its expiry
 	Full               // the whole value
 )
 
-func (l Load) String() string { return [...]string{"none", "exists", "full"}[l] }
+func (l Load) String() string { return [...]string{"none", "hint", "exists", "full"}[l] }
 
 // Access says what a command does with a key, as the key specifications of
 // COMMAND INFO show it.

@@ -2,7 +2,7 @@ package command
 
 // Stream commands. Consumer groups are not kept.
 var streamCommands = []Command{
-	{Name: "xadd", Arity: -5, Flags: Write | DenyOOM | Fast, Keys: []Keys{at(1, RW|Update, Exists)},
+	{Name: "xadd", Arity: -5, Flags: Write | DenyOOM | Fast, Keys: []Keys{at(1, RW|Update, Hint)},
 		Since: "5.0.0", Summary: "Append an entry to a stream"},
 	{Name: "xdel", Arity: -3, Flags: Write | Fast, Keys: []Keys{at(1, RW|Delete, Full)},
 		Since: "5.0.0", Summary: "Delete entries of a stream by id"},
@@ -18,7 +18,7 @@ var streamCommands = []Command{
 			{Name: "help", Arity: 2, Flags: Loading | Stale,
 				Since: "5.0.0", Summary: "List the subcommands"},
 		}},
-	{Name: "xlen", Arity: 2, Flags: ReadOnly | Fast, Keys: []Keys{at(1, RO, Full)},
+	{Name: "xlen", Arity: 2, Flags: ReadOnly | Fast, Keys: []Keys{at(1, RO, Exists)},
 		Since: "5.0.0", Summary: "Count the entries of a stream"},
 	{Name: "xrange", Arity: -4, Flags: ReadOnly, Keys: []Keys{at(1, RO|Reads, Full)},
 		Since: "5.0.0", Summary: "Read the entries in a range of ids"},

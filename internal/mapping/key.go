@@ -20,3 +20,6 @@ func (t *Table) CheckKey(key []byte) error {
 	}
 	return nil
 }
+
+// CheckMember is CheckKey for a set's or sorted set's member.
+func (t *Table) CheckMember(member []byte) error { return t.Row[0].canonical(view(member)) }
