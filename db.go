@@ -28,6 +28,7 @@ type DB struct {
 	// mapping's.
 	dictionary change.Dictionary
 	tables     []tableState
+	refreshes  bool // a flush may change what entries show, in some table
 	dirLock    io.Closer
 	log        *wal.Log // nil with Log.Off
 	flusher    *flush.Flusher

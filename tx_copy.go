@@ -112,38 +112,10 @@ func (tx *Tx) flushOne(n uint8) {
 	db.complete[n].Store(n != 0 || len(db.maps.Tables()) == 0 || db.opts.Unmapped == UnmappedGeneric)
 }
 
-func (tx *Tx) duplicateZSet(src, dst *handle) {
-	src.e.ZSet().Each(0, false, func(member []byte, score float64) bool {
-		dst.e.ZSet().Add(member, score)
-		tx.putRow(dst, string(member), tx.one(tx.scoreColumn(dst), tx.scoreValue(dst, score)), false)
-		return true
-	})
-}
-
 func (tx *Tx) duplicateList(src, dst *handle) {
 	src.e.List().Each(0, false, func(_ int, pos int64, val []byte) bool {
 		dst.e.List().Append(pos, val)
 		tx.putRow(dst, strconv.FormatInt(pos, 10), tx.one(childValue, value.OfBytes(val)), false)
 		return true
 	})
-}
-
-// scoreColumn is the cell that holds a member's score.
-func (tx *Tx) scoreColumn(h *handle) uint16 {
-	if h.mapped() {
-		return uint16(h.t.Score)
-	}
-	return childValue
-}
-
-// scoreValue is the cell for a score that the table is known to take.
-func (tx *Tx) scoreValue(h *handle, score float64) value.Value {
-	if !h.mapped() {
-		return value.OfFloat(score)
-	}
-	_, cell, err := h.t.Cells[h.t.Score].CanonScore(score)
-	if err != nil {
-		panic("lull: a score of this table is none: " + err.Error())
-	}
-	return cell
 }

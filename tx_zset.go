@@ -128,10 +128,16 @@ func (tx *Tx) canonScore(h *handle, f float64) (score float64, cell value.Value,
 	if h.t == nil {
 		return f, cell, nil
 	}
+	t, col := tx.scoreColumn(h)
+	return t.Cells[col].CanonScore(f)
+}
+
+// scoreColumn is where the scores of the key stand.
+func (tx *Tx) scoreColumn(h *handle) (t *mapping.Table, col int) {
 	if h.mapped() {
-		return h.t.Cells[h.t.Score].CanonScore(f)
+		return h.t, h.t.Score
 	}
-	return tx.db.maps.Generic(mapping.ZSet).Cells[childValue].CanonScore(f)
+	return tx.db.maps.Generic(mapping.ZSet), childValue
 }
 
 // putScored gives member a score that was checked, creating the key if need be.
@@ -142,7 +148,8 @@ func (tx *Tx) putScored(h *handle, member []byte, score float64, cell value.Valu
 	tx.touch(h)
 	h.e.ZSet().Add(member, score)
 	if h.t != nil {
-		tx.putRow(h, string(member), tx.one(tx.scoreColumn(h), cell), had)
+		_, col := tx.scoreColumn(h)
+		tx.putRow(h, string(member), tx.one(uint16(col), cell), had)
 	}
 }
 
@@ -235,4 +242,16 @@ func (tx *Tx) ZScan(key []byte, cursor uint64, count int, fn func(member []byte,
 		return 0, err
 	}
 	return h.e.ZSet().Scan(cursor, count, fn), nil
+}
+
+// duplicateZSet copies the members of src to dst, which is empty.
+func (tx *Tx) duplicateZSet(src, dst *handle) {
+	src.e.ZSet().Each(0, false, func(member []byte, score float64) bool {
+		s, cell, err := tx.canonScore(dst, score)
+		if err != nil {
+			panic("lull: a score was canonical and then not: " + err.Error())
+		}
+		tx.putScored(dst, member, s, cell, false)
+		return true
+	})
 }

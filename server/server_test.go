@@ -23,10 +23,16 @@ import (
 // start serves a fresh engine over SQLite until the test ends.
 func start(t testing.TB, o Options) *Server {
 	t.Helper()
-	return startOver(t, o, lull.Options{Ack: lull.AckMemory})
+	return startOver(t, o, lull.Options{Ack: lull.AckMemory}, func(*Server) {})
 }
 
-func startOver(t testing.TB, o Options, engine lull.Options) *Server {
+// startBasics is start with the commands of basics and a choice of the engine.
+func startBasics(t testing.TB, o Options, engine lull.Options) *Server {
+	t.Helper()
+	return startOver(t, o, engine, rebindBasics)
+}
+
+func startOver(t testing.TB, o Options, engine lull.Options, prepare func(*Server)) *Server {
 	t.Helper()
 	dir := t.TempDir()
 	ctx := context.Background()
@@ -46,6 +52,7 @@ func startOver(t testing.TB, o Options, engine lull.Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	prepare(s)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {

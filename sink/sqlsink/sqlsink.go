@@ -251,7 +251,13 @@ func (s *Sink) abandon(ctx context.Context, err error) {
 	if s.session == nil {
 		return
 	}
-	if s.d.Judge(err).Kind != Lost && ctx.Err() == nil && s.session.Rollback(ctx) == nil {
+	// After trouble with Lull's own tables the next session shall see what was changed
+	// for it, limits of the server included.
+	keep := s.d.Judge(err).Kind != Lost && sink.ClassOf(err) != sink.OwnTables
+	if ctx.Err() == nil && s.session.Rollback(ctx) == nil {
+		if !keep {
+			s.closeSession()
+		}
 		return
 	}
 	s.former = s.session.ID()
