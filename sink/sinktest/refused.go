@@ -60,10 +60,18 @@ func testUniqueChain(_ *testing.T, b *base) {
 		b.wantLetters(r.Letters)
 		b.wantRows("SELECT id, name FROM players ORDER BY id", "1 a", "2 b", "3 c", "4 d")
 	}
-	// Two that change places stand in each other's way for good; others do not.
-	r := b.write(put(p, sink.Upsert, row(1, "b"), row(2, "a"), row(3, "cc"), row(5, "c")))
-	b.wantLetters(r.Letters, "1 refused put players id=1", "2 refused put players id=2")
-	b.wantRows("SELECT id, name FROM players ORDER BY id", "1 a", "2 b", "3 cc", "4 d", "5 c")
+	// Two change places, and three in a ring, beside one whose wish cannot be met.
+	b.write(put(p, sink.Insert, row(5, "e"), row(6, "f"), row(7, "g")))
+	r := b.write(put(p, sink.Upsert, row(1, "b"), row(2, "a"), row(3, "d"), row(4, "e"), row(5, "c"), row(6, "g"), row(8, "h")))
+	b.wantLetters(r.Letters, "1 refused put players id=6")
+	b.wantRows("SELECT id, name FROM players ORDER BY id", "1 b", "2 a", "3 d", "4 e", "5 c", "6 f", "7 g", "8 h")
+
+	// Where the column may not be NULL they stand in each other's way for good.
+	q := b.table("strict", 1, "id|integer", "name|text|unique")
+	b.write(put(q, sink.Insert, row(1, "a"), row(2, "b"), row(3, "c")))
+	r = b.write(put(q, sink.Upsert, row(1, "b"), row(2, "a"), row(3, "cc"), row(5, "c")))
+	b.wantLetters(r.Letters, "2 refused put strict id=1", "3 refused put strict id=2")
+	b.wantRows("SELECT id, name FROM strict ORDER BY id", "1 a", "2 b", "3 cc", "5 c")
 }
 
 func testSecondaryUnique(_ *testing.T, b *base) {

@@ -34,6 +34,9 @@ func (r *run) again(ctx context.Context) error {
 			break
 		}
 	}
+	if err := r.exchange(ctx); err != nil {
+		return err
+	}
 	r.giveUp(places)
 	return nil
 }
@@ -84,7 +87,7 @@ func (r *run) together(ctx context.Context, list []waiting) error {
 	}
 	if err == nil {
 		r.settle(rowsOf(list))
-		return nil
+		return r.session.Release(ctx)
 	}
 	r.result.Rows = rows
 	err = r.takeBack(ctx, err)

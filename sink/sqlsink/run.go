@@ -223,7 +223,7 @@ func (r *run) apply(ctx context.Context, op *Op, rows []*sink.Row) error {
 	}
 	if err == nil {
 		r.result.Rows += done.Rows
-		return nil
+		return r.session.Release(ctx)
 	}
 	return r.takeBack(ctx, err)
 }
