@@ -137,6 +137,33 @@ func testRefusedRemoval(_ *testing.T, b *base) {
 	b.wantRows("SELECT id, v FROM parents ORDER BY id", "1 again", "2 new", "3 new")
 }
 
+// Many parents are deleted and made again while their children still stand: the
+// deletes work only at the end, and the new rows have to wait for them.
+func testManyRemovals(_ *testing.T, b *base) {
+	parents, children := family(b, "")
+	const many = 300
+	var old, kids, gone, fresh, moved []sink.Row
+	for i := range many {
+		old, kids = append(old, row(i, "old")), append(kids, row(1000+i, i))
+		gone, fresh, moved = append(gone, row(i)), append(fresh, row(i, "new")), append(moved, row(1000+i, 999))
+	}
+	b.write(put(parents, sink.Upsert, append(old, row(999, "home"))...), put(children, sink.Upsert, kids...))
+	again := put(parents, sink.Insert, fresh...)
+	again.Delete = gone
+	b.wantLetters(b.write(again, put(children, sink.Update, moved...)).Letters)
+	b.wantRows("SELECT v, count(*) FROM parents GROUP BY v ORDER BY v", "home 1", "new 300")
+	// Now it cannot work at all: nothing that was to be removed gets half of its new row.
+	b.write(put(children, sink.Update, kids...))
+	for i := range fresh {
+		fresh[i].Vals[1] = of("newer")
+	}
+	letters := b.write(again).Letters
+	if len(letters) != 2*many {
+		b.Fatalf("letters: want %d, got %d", 2*many, len(letters))
+	}
+	b.wantRows("SELECT v, count(*) FROM parents GROUP BY v ORDER BY v", "home 1", "new 300")
+}
+
 func testDeferred(_ *testing.T, b *base) {
 	if !b.Deferred {
 		return

@@ -25,7 +25,7 @@ func (r *run) again(ctx context.Context) error {
 		r.waiting = nil
 		for i := range r.tables {
 			r.tables[i].waiting = 0
-			r.tables[i].blockers = final(r.tables[i].blockers)
+			r.tables[i].unblock()
 		}
 		if err := r.turn(ctx, list, turn%2 == 1); err != nil {
 			return err
@@ -39,11 +39,6 @@ func (r *run) again(ctx context.Context) error {
 	}
 	r.giveUp(places)
 	return nil
-}
-
-// final keeps the blockers of removals that will not be tried again.
-func final(blockers []blocker) []blocker {
-	return slices.DeleteFunc(blockers, func(b blocker) bool { return b.v.Kind == Clash })
 }
 
 // turn tries a sorted list once: removals in their order, then rows.
@@ -143,11 +138,7 @@ func (r *run) unchecked(ctx context.Context, list []waiting) error {
 func (r *run) giveUp(places map[*sink.Row]int) {
 	slices.SortFunc(r.waiting, func(a, b waiting) int { return places[a.row] - places[b.row] })
 	for _, x := range r.waiting {
-		state := sink.Refused
-		if !x.tried && x.v.Reason == refusing {
-			state = sink.Refusing
-		}
-		r.setAside(x.w.op, x.row, state, x.v.Reason)
+		r.setAside(x.w.op, x.row, stateFor(x.v.Reason), x.v.Reason)
 	}
 	r.waiting = nil
 }
