@@ -165,7 +165,7 @@ func (w *checkpointWriter) flush() {
 }
 
 // reaches reports whether everything after mark can be rebuilt from the log: from its
-// records, or from a checkpoint that begins there or before.
+// records, or from a checkpoint of the changes since just there.
 func (db *DB) reaches(mark uint64) (bool, error) {
 	oldest := uint64(db.log.Oldest())
 	if mark >= oldest {
@@ -176,5 +176,5 @@ func (db *DB) reaches(mark uint64) (bool, error) {
 		return false, err
 	}
 	c := r.checkpoint.whole
-	return c != nil && c.base <= mark && mark < c.position, nil
+	return c != nil && c.base == mark, nil
 }

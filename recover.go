@@ -44,7 +44,7 @@ func (db *DB) replay(after, upTo uint64) (*replayer, *dirty.Cut, error) {
 			return nil, nil, err
 		}
 	}
-	if c := r.checkpoint.whole; c != nil && c.base <= after && after < c.position && c.position <= upTo {
+	if c := r.checkpoint.whole; c != nil && c.base == after && c.position <= upTo {
 		again := &replayer{db: db, lastMs: r.lastMs, settled: r.settled}
 		if err := again.run(after, upTo, c); err != nil {
 			return nil, nil, err

@@ -50,10 +50,11 @@ const (
 	NeedAll
 )
 
-// KeyNeed is a key and how much of it a MULTI has to know.
+// KeyNeed is a key of a database, and how much of it a unit has to know.
 type KeyNeed struct {
-	Name []byte
-	Need Need
+	Name     []byte
+	Database int
+	Need     Need
 }
 
 // Ticket is what an answer has to wait for: Position at the level Ack. The zero
@@ -135,6 +136,11 @@ func (s *Session) ExecMulti(ctx context.Context, keys []KeyNeed, all, write bool
 	for _, k := range keys {
 		tx.locks.add(shardOf(keyspace.Hash64(k.Name)))
 	}
+	if s.watches != nil {
+		for _, k := range s.watches.keys {
+			tx.locks.add(shardOf(keyspace.HashString(k.name)))
+		}
+	}
 	if all {
 		tx.locks = allShards()
 	}
@@ -149,18 +155,28 @@ type multi struct {
 }
 
 func (m *multi) Run(tx *Tx) error {
-	if m.sess.watches != nil && m.sess.watches.changed.Load() {
-		return ErrChanged
+	if w := m.sess.watches; w != nil {
+		for _, k := range w.keys {
+			if h := tx.lookup(k); h.e != nil && !live(h.e, tx.now) && h.exists() {
+				return ErrChanged // it has expired, and nobody has looked
+			}
+		}
+		if w.changed.Load() {
+			return ErrChanged
+		}
 	}
+	sel := tx.sel
 	var missing error
 	for _, k := range m.keys {
 		if k.Need == NeedNone {
 			continue
 		}
+		tx.sel = uint8(k.Database)
 		if _, err := tx.open(k.Name, keyspace.TypeNone, k.Need); err == errMiss {
 			missing = err
 		}
 	}
+	tx.sel = sel
 	if missing != nil {
 		return missing
 	}
@@ -241,7 +257,7 @@ func (s *Session) Prefetch(ctx context.Context, keys []KeyNeed) {
 		sh := &s.db.shards[shardOf(hash)]
 		sh.mu.Lock()
 		tx.now = s.db.now()
-		tx.locks = lockSet{}
+		tx.locks, tx.sel = lockSet{}, uint8(k.Database)
 		tx.locks.add(sh.index)
 		_, _ = tx.open(k.Name, keyspace.TypeNone, k.Need)
 		_, _ = tx.commit()

@@ -15,6 +15,10 @@ import (
 	"github.com/lullcache/lull/sink"
 )
 
+// backoffMax is the longest pause between two tries to reach the database: how long
+// after its return an outage may last.
+const backoffMax = 5 * time.Second
+
 // source is the engine as the flusher sees it.
 type source struct{ db *DB }
 
@@ -161,7 +165,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		Claim: func(ctx context.Context) (sink.LaneState, error) { return db.claimLate(ctx) },
 		Mark:  b.mark, Pending: pending,
 		MaxDelay: f.MaxDelay, Lull: f.Lull, MaxRows: f.MaxRows, MaxBytes: f.MaxBytes,
-		MaxTransactionRows: f.MaxTransactionRows,
+		MaxTransactionRows: f.MaxTransactionRows, BackoffMax: backoffMax,
 		OnEvent: func(e flush.Event) {
 			db.opts.OnEvent(Event{Kind: EventKind(e.Kind), Text: e.String(), Err: e.Err})
 		},
@@ -274,6 +278,9 @@ func (db *DB) lookAgain(ctx context.Context, table uint16) error {
 // afterFlush makes entries load again whose rows the database may have changed as it
 // took them, and drops those that a cascade may have changed.
 func (db *DB) afterFlush(cuts []*dirty.Cut) {
+	if !db.refreshes {
+		return
+	}
 	for _, c := range cuts {
 		for i := range db.shards {
 			sh := &db.shards[i]

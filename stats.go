@@ -31,12 +31,13 @@ const (
 	EventDatabaseAway EventKind = "database away"
 	EventRecovered    EventKind = "recovered"
 	EventCheckpoint   EventKind = "checkpoint"
+	EventWarm         EventKind = "warming"
 )
 
 // Calm reports whether an event is good news or plain information.
 func (e Event) Calm() bool {
 	switch e.Kind {
-	case EventRecovered, EventCheckpoint, EventKind(flush.Flushing), EventKind(flush.TableBack):
+	case EventRecovered, EventCheckpoint, EventWarm, EventKind(flush.Flushing), EventKind(flush.TableBack):
 		return true
 	}
 	return false

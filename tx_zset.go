@@ -128,10 +128,16 @@ func (tx *Tx) canonScore(h *handle, f float64) (score float64, cell value.Value,
 	if h.t == nil {
 		return f, cell, nil
 	}
+	t, col := tx.scoreColumn(h)
+	return t.Cells[col].CanonScore(f)
+}
+
+// scoreColumn is where the scores of the key stand.
+func (tx *Tx) scoreColumn(h *handle) (t *mapping.Table, col int) {
 	if h.mapped() {
-		return h.t.Cells[h.t.Score].CanonScore(f)
+		return h.t, h.t.Score
 	}
-	return tx.db.maps.Generic(mapping.ZSet).Cells[childValue].CanonScore(f)
+	return tx.db.maps.Generic(mapping.ZSet), childValue
 }
 
 // putScored gives member a score that was checked, creating the key if need be.
@@ -142,16 +148,9 @@ func (tx *Tx) putScored(h *handle, member []byte, score float64, cell value.Valu
 	tx.touch(h)
 	h.e.ZSet().Add(member, score)
 	if h.t != nil {
-		tx.putRow(h, string(member), tx.one(h.scoreColumn(), cell), had)
+		_, col := tx.scoreColumn(h)
+		tx.putRow(h, string(member), tx.one(uint16(col), cell), had)
 	}
-}
-
-// scoreColumn is the cell that holds a member's score.
-func (h *handle) scoreColumn() uint16 {
-	if h.mapped() {
-		return uint16(h.t.Score)
-	}
-	return childValue
 }
 
 // ZRem removes members from the sorted set at key and returns how many were there.

@@ -14,21 +14,14 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lullcache/lull"
-	"github.com/lullcache/lull/internal/command"
 	"github.com/lullcache/lull/sink/sqlite"
 	"github.com/lullcache/lull/sink/sqlsink"
 )
 
-// rebind puts another handler in the place of a command's, for one server.
-func rebind(s *Server, name string, wrap func(old handler) handler) {
-	number := command.Find([]byte(name)).Number()
-	s.handlers[number] = wrap(s.handlers[number])
-}
-
 func TestUnitsRunAloneAndInMulti(t *testing.T) {
 	for _, ack := range []lull.Ack{lull.AckMemory, lull.AckDisk, lull.AckDatabase} {
 		t.Run(ack.String(), func(t *testing.T) {
-			s := startOver(t, Options{}, lull.Options{Ack: ack})
+			s := startBasics(t, Options{}, lull.Options{Ack: ack})
 			c, other := dial(t, s), dial(t, s)
 			c.ask("SET a 1", "+OK")
 			c.ask("GET a", "$1 | 1")
@@ -88,12 +81,11 @@ func TestMissesOfAPipelineAreLoadedTogether(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rebind(s, "get", func(old handler) handler {
-			return unit(func(c *call, tx *lull.Tx) error {
-				runs.Add(1)
-				return old.unit(c, tx)
-			})
-		})
+		rebindBasics(s)
+		rebind(s, "get", unit(func(c *call, tx *lull.Tx) error {
+			runs.Add(1)
+			return basics["get"].unit(c, tx)
+		}))
 		go func() { _ = s.Serve() }() // ErrClosed
 		defer func() { _ = s.Shutdown(ctx) }()
 		c := dial(t, s)
@@ -123,7 +115,7 @@ func TestMissesOfAPipelineAreLoadedTogether(t *testing.T) {
 // TestAFailedWaitBecomesTheAnswer locks the database file, so that writes which are
 // to be answered once it has them are not in time.
 func TestAFailedWaitBecomesTheAnswer(t *testing.T) {
-	s := startOver(t, Options{}, lull.Options{Ack: lull.AckDatabase, WriteTimeout: 100 * time.Millisecond})
+	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckDatabase, WriteTimeout: 100 * time.Millisecond})
 	c := dial(t, s)
 	c.ask("SET a 0", "+OK")
 	unlock := lockSQLite(t, s)
@@ -176,7 +168,7 @@ func (l *loopConn) Read(p []byte) (int, error) {
 func (l *loopConn) Write(p []byte) (int, error) { l.out += len(p); return len(p), nil }
 
 func BenchmarkConnection(b *testing.B) {
-	s := start(b, Options{})
+	s := startBasics(b, Options{}, lull.Options{Ack: lull.AckMemory})
 	for _, bench := range []struct{ name, request string }{
 		{"ping", "*1\r\n$4\r\nPING\r\n"},
 		{"get", "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"},
@@ -202,7 +194,7 @@ func BenchmarkConnection(b *testing.B) {
 }
 
 func BenchmarkSockets(b *testing.B) {
-	s := start(b, Options{})
+	s := startBasics(b, Options{}, lull.Options{Ack: lull.AckMemory})
 	client := redis.NewClient(&redis.Options{Addr: s.Addr().String()})
 	defer client.Close()
 	ctx := context.Background()

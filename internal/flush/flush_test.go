@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +81,13 @@ func (l *lab) wait(position uint64) {
 	if err := l.s.f.Wait(ctx, position); err != nil {
 		l.Fatal(err)
 	}
+	synctest.Wait()
+}
+
+// sleep lets time pass, and all that is due then be done.
+func (l *lab) sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 func (l *lab) told(kind EventKind) int {
@@ -143,7 +151,7 @@ func TestAFlushStartsWhenItIsDue(t *testing.T) {
 			}
 			l.s.f.Kick()
 		}, 3 * time.Millisecond},
-		"when somebody waits": {func(l *lab) { l.wait(l.player("a", change.Absent, "name", "x")) }, 3 * time.Millisecond},
+		"when somebody waits": {func(l *lab) { l.s.f.Wait(l.Context(), l.player("a", change.Absent, "name", "x")) }, 3 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, Options{MaxRows: 100}, func(l *lab) {
@@ -167,7 +175,11 @@ func TestAllWhoWaitShareTheNextFlush(t *testing.T) {
 		var waiters sync.WaitGroup
 		for i := range 50 {
 			position := l.player(fmt.Sprint("p", i), change.Absent, "score", "1")
-			waiters.Go(func() { l.wait(position) })
+			waiters.Go(func() {
+				if err := l.s.f.Wait(l.Context(), position); err != nil {
+					l.Error(err)
+				}
+			})
 		}
 		waiters.Wait()
 		if l.db.writes > 2 {
@@ -269,7 +281,7 @@ func TestAnotherProcessTakesTheLane(t *testing.T) {
 		if err := l.s.f.Wait(l.Context(), l.e.write()); !errors.Is(err, ErrFenced) {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Hour)
+		l.sleep(time.Hour)
 		if l.db.writes != before || l.told(Stopped) != 1 || l.s.f.Stats().State != stateStopped {
 			t.Errorf("%d more transactions; %v", l.db.writes-before, l.s.told)
 		}
@@ -296,12 +308,12 @@ func TestPauseAndDrain(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		l.s.f.Pause()
 		l.e.write()
-		time.Sleep(time.Minute)
+		l.sleep(time.Minute)
 		if l.db.writes != 0 {
 			t.Error("flushed while paused")
 		}
 		l.s.f.Resume()
-		time.Sleep(time.Second)
+		l.sleep(time.Second)
 		check(l.T, l.db, l.e)
 		l.s.f.Pause()
 		l.e.write()
@@ -332,11 +344,11 @@ func TestTheDatabaseIsAwayAtTheStart(t *testing.T) {
 		s.kill()
 		// The next start knows an older mark from its log, and has all since as dirty.
 		e.cuts = e.replay(sink.Mark{})
-		away := true
+		var back atomic.Bool
 		o := Options{
 			Name: "lull", Lane: "main", LogID: "log-1", Writer: db, Dictionary: testDef, Targets: testTargets, Pending: slices.Clone(e.cuts),
 			Claim: func(ctx context.Context) (sink.LaneState, error) {
-				if away {
+				if !back.Load() {
 					return sink.LaneState{}, &sink.Error{Class: sink.Retry, Err: errors.New("connection refused")}
 				}
 				return db.Claim(ctx, sink.Claim{LogID: "log-1", Start: true})
@@ -347,7 +359,7 @@ func TestTheDatabaseIsAwayAtTheStart(t *testing.T) {
 		go f.Run(ctx)
 		e.write()
 		time.Sleep(time.Minute)
-		away = false
+		back.Store(true)
 		if err := f.Wait(ctx, e.position); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,7 +119,7 @@ func TestARefusedClearIsGivenUpWhenRowsAreWrittenOverIt(t *testing.T) {
 			t.Fatalf("%d letters", len(l.db.letters))
 		}
 		l.wait(l.e.commit(l.e.set(scoresTable, 0, "eu", "b", false, points)))
-		time.Sleep(time.Second)
+		l.sleep(time.Second)
 		if n, _ := l.s.f.Aside(); n != 0 || len(l.db.letters) != 0 || l.told(GivenUp) != 1 || len(l.e.forgot) != 1 {
 			t.Errorf("%d letters in memory, %d in the database; %v", n, len(l.db.letters), l.s.told)
 		}
@@ -134,11 +135,12 @@ func TestAParkedTableAndThoseThatReferenceItWait(t *testing.T) {
 		}
 		return tg, err
 	}
-	looks := 0
-	gone := true
+	var looks atomic.Int64
+	var gone atomic.Bool
+	gone.Store(true)
 	look := func(context.Context, uint16) error {
-		looks++
-		if gone {
+		looks.Add(1)
+		if gone.Load() {
 			return errors.New("does not exist")
 		}
 		return nil
@@ -158,15 +160,15 @@ func TestAParkedTableAndThoseThatReferenceItWait(t *testing.T) {
 		l.s.kill() // what is parked stays so over a restart
 		l.s = start(l.T, l.db, l.e, Options{Targets: targets, Look: look})
 		l.wait(l.e.commit(l.e.clear(scoresTable, 0, "eu"), score("3")))
-		time.Sleep(time.Minute)
-		if looks < 20 || looks > 60 {
-			t.Errorf("looked %d times in about a minute", looks)
+		l.sleep(time.Minute)
+		if n := looks.Load(); n < 20 || n > 60 {
+			t.Errorf("looked %d times in about a minute", n)
 		}
 		l.db.mu.Lock()
-		gone = false
+		gone.Store(false)
 		l.db.gone = map[string]bool{}
 		l.db.mu.Unlock()
-		time.Sleep(10 * time.Second)
+		l.sleep(10 * time.Second)
 		if l.told(TableBack) != 2 || len(l.db.letters) != 0 {
 			t.Errorf("%d letters; %v", len(l.db.letters), l.s.told)
 		}
