@@ -28,6 +28,8 @@ type DB struct {
 	// mapping's.
 	dictionary change.Dictionary
 	tables     []tableState
+	bounds     genericBounds
+	valueMax   atomic.Int64 // most bytes of a value with its key; 0: no bound
 	refreshes  bool // a flush may change what entries show, in some table
 	dirLock    io.Closer
 	log        *wal.Log // nil with Log.Off
