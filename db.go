@@ -30,7 +30,7 @@ type DB struct {
 	tables     []tableState
 	bounds     genericBounds
 	valueMax   atomic.Int64 // most bytes of a value with its key; 0: no bound
-	refreshes  bool // a flush may change what entries show, in some table
+	refreshes  bool         // a flush may change what entries show, in some table
 	dirLock    io.Closer
 	log        *wal.Log // nil with Log.Off
 	flusher    *flush.Flusher
