@@ -33,6 +33,7 @@ type DB struct {
 	refreshes  bool         // a flush may change what entries show, in some table
 	dirLock    io.Closer
 	log        *wal.Log // nil with Log.Off
+	logFrom    uint64   // where the log ended when it was opened
 	flusher    *flush.Flusher
 	shards     [shardCount]shard
 	cuts       cutList

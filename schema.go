@@ -29,6 +29,8 @@ type schema struct {
 	reachable bool
 	lane      sink.LaneState
 	found     bool
+	// late: the log is being written already.
+	late bool
 	// fresh: Lull's own tables hold no key.
 	fresh bool
 	err   error // why it was not reachable
