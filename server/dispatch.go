@@ -45,7 +45,7 @@ func inMemory(f func(c *call) error, inMulti func(c *call, tx *lull.Tx) error) h
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
 	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
-		stringHandlers, keyHandlers}
+		stringHandlers, keyHandlers, zsetHandlers, streamHandlers}
 }
 
 // bindHandlers orders the handlers by the numbers of their commands. A handler
@@ -226,12 +226,30 @@ func appendNeeds(dst []lull.KeyNeed, db int, cmd *command.Command, args [][]byte
 		if !ok {
 			return dst
 		}
-		need := lull.Need(k.Load) // the same scale
+		need := lull.Need(k.LoadFor(args)) // the same scale
 		if k.Access&command.Variable != 0 && len(args) > -cmd.Arity {
 			need = lull.NeedAll // SET with GET, say
 		}
 		for j := first; j <= last; j += k.Step {
 			dst = append(dst, lull.KeyNeed{Name: args[j], Database: db, Need: need})
+		}
+	}
+	if cmd.Name == "move" || cmd.Name == "copy" {
+		dst = appendFarNeed(dst, args)
+	}
+	return dst
+}
+
+// appendFarNeed appends the key in another database that MOVE and COPY may write: it
+// need not be there.
+func appendFarNeed(dst []lull.KeyNeed, args [][]byte) []lull.KeyNeed {
+	far := args[1]
+	if args[0][0]|0x20 == 'c' {
+		far = args[2]
+	}
+	for _, a := range args[2:] {
+		if n, ok := parseInteger(a); ok && n >= 0 && n < databases {
+			dst = append(dst, lull.KeyNeed{Name: far, Database: int(n), Need: lull.NeedExists})
 		}
 	}
 	return dst
