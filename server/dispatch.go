@@ -246,6 +246,24 @@ func appendNeeds(dst []lull.KeyNeed, db int, cmd *command.Command, args [][]byte
 			dst = append(dst, lull.KeyNeed{Name: args[j], Database: db, Need: need})
 		}
 	}
+	if cmd.Name == "move" || cmd.Name == "copy" {
+		dst = appendFarNeed(dst, args)
+	}
+	return dst
+}
+
+// appendFarNeed appends the key in another database that MOVE and COPY may write: it
+// need not be there.
+func appendFarNeed(dst []lull.KeyNeed, args [][]byte) []lull.KeyNeed {
+	far := args[1]
+	if args[0][0]|0x20 == 'c' {
+		far = args[2]
+	}
+	for _, a := range args[2:] {
+		if n, ok := parseInteger(a); ok && n >= 0 && n < databases {
+			dst = append(dst, lull.KeyNeed{Name: far, Database: int(n), Need: lull.NeedExists})
+		}
+	}
 	return dst
 }
 
