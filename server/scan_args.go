@@ -59,7 +59,9 @@ func (c *call) scanOption(i int, a *scanArgs) error {
 }
 
 // matches reports whether an item is to be returned.
-func (a *scanArgs) matches(item []byte) bool { return a.match == nil || glob.Match(a.match, item, false) }
+func (a *scanArgs) matches(item []byte) bool {
+	return a.match == nil || glob.Match(a.match, item, false)
+}
 
 // scanReply writes what a step of a scan found: items holds n replies.
 func (c *call) scanReply(next uint64, n int, items *resp.Writer) {
