@@ -1,10 +1,13 @@
 package lull
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	"github.com/lullcache/lull/internal/change"
+	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/wal"
 )
 
 // A checkpoint is the dirty set of one position written into the log, so that the
@@ -12,8 +15,9 @@ import (
 // a begin record, chunks of changes, an end record. One without its end does not
 // count.
 
-// checkpoint is one that was read whole.
+// checkpoint is one that was read whole: the changes of (base, position].
 type checkpoint struct {
+	base     uint64
 	position uint64
 	tables   []uint16
 	changes  []change.Placed
@@ -30,7 +34,7 @@ func (r *checkpointReader) record(typ change.RecordType, rec []byte, tables []ui
 	case change.CheckpointBegin:
 		var c change.Checkpoint
 		if c, err = change.DecodeCheckpointBegin(rec); err == nil {
-			r.open = &checkpoint{position: c.Position, tables: slices.Clone(tables)}
+			r.open = &checkpoint{base: c.Base, position: c.Position, tables: slices.Clone(tables)}
 		}
 	case change.CheckpointChunk:
 		if r.open != nil {
@@ -61,4 +65,116 @@ func (r *replayer) applyCheckpoint(c *checkpoint) error {
 		}
 	}
 	return nil
+}
+
+const (
+	// checkpointRatio is how many times larger than what is dirty the log since the
+	// watermark gets before it is folded into a checkpoint.
+	checkpointRatio = 4
+	// checkpointSegments is the least log, in segments, that is worth one.
+	checkpointSegments = 2
+	// checkpointChunk is how many changes stand in a record.
+	checkpointChunk = 512
+)
+
+// checkpointer remembers what checkpoints were written. Only the flusher's goroutine
+// uses it.
+type checkpointer struct {
+	mark     uint64 // the watermark
+	midCut   bool   // a cut is in SQL in part: it must stay as it is
+	position uint64 // of the newest checkpoint
+}
+
+// foldLog writes a checkpoint of everything up to the cut that was just taken, if the
+// log has grown far beyond what is dirty: as it does while the database is away. It
+// runs where cuts are made, so no batch is on its way meanwhile.
+func (db *DB) foldLog(last *dirty.Cut) {
+	c := &db.checkpoints
+	if db.log == nil || c.midCut {
+		return
+	}
+	position := last.Position()
+	grown := position - max(c.mark, c.position)
+	_, bytes := db.unflushed()
+	if grown < uint64(max(checkpointRatio*bytes, checkpointSegments*db.opts.Log.SegmentBytes)) {
+		return
+	}
+	if err := db.writeCheckpoint(c.mark, position); err != nil {
+		return // the log has failed or is full, and tells writers so; one without an end does not count
+	}
+	c.position = position
+	db.log.Trim(wal.Position(position))
+	db.opts.OnEvent(Event{Kind: EventCheckpoint, Text: fmt.Sprintf("%d bytes of log are folded into what is dirty", grown)})
+}
+
+// writeCheckpoint logs the changes of all cuts that are not settled, and returns when
+// they are on disk.
+func (db *DB) writeCheckpoint(base, position uint64) error {
+	w := checkpointWriter{db: db}
+	head := change.Checkpoint{UnixMs: db.now(), Base: base, Position: position}
+	if _, err := db.log.Append(change.AppendCheckpointBegin(nil, head)); err != nil {
+		return err
+	}
+	for _, c := range db.cuts.upTo(position) {
+		for i := range db.shards {
+			c.View(i, func(set *dirty.Set) {
+				set.Changes(func(p change.Placed) bool {
+					if p.Op != change.ClearTable || i == 0 { // every shard's set has it
+						w.add(p)
+					}
+					return w.err == nil
+				})
+			})
+		}
+	}
+	w.flush()
+	if w.err != nil {
+		return w.err
+	}
+	end, err := db.log.Append(change.AppendCheckpointEnd(nil, position, w.written))
+	if err != nil {
+		return err
+	}
+	return db.log.WaitSynced(context.Background(), end)
+}
+
+// checkpointWriter gathers changes into records.
+type checkpointWriter struct {
+	db      *DB
+	chunk   []change.Placed
+	buf     []byte
+	written uint64
+	err     error
+}
+
+func (w *checkpointWriter) add(p change.Placed) {
+	w.chunk = append(w.chunk, p)
+	w.written++
+	if len(w.chunk) == checkpointChunk {
+		w.flush()
+	}
+}
+
+func (w *checkpointWriter) flush() {
+	if len(w.chunk) == 0 || w.err != nil {
+		return
+	}
+	w.buf = change.AppendCheckpointChunk(w.buf[:0], w.chunk)
+	_, w.err = w.db.log.Append(w.buf)
+	w.chunk = w.chunk[:0]
+}
+
+// reaches reports whether everything after mark can be rebuilt from the log: from its
+// records, or from a checkpoint of the changes since just there.
+func (db *DB) reaches(mark uint64) (bool, error) {
+	oldest := uint64(db.log.Oldest())
+	if mark >= oldest {
+		return true, nil
+	}
+	r := &replayer{db: db}
+	if err := r.run(oldest, uint64(db.log.End()), nil); err != nil {
+		return false, err
+	}
+	c := r.checkpoint.whole
+	return c != nil && c.base == mark, nil
 }

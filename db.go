@@ -28,6 +28,7 @@ type DB struct {
 	// mapping's.
 	dictionary change.Dictionary
 	tables     []tableState
+	refreshes  bool // a flush may change what entries show, in some table
 	dirLock    io.Closer
 	log        *wal.Log // nil with Log.Off
 	flusher    *flush.Flusher
@@ -51,6 +52,8 @@ type DB struct {
 	lastWrite         atomic.Int64
 	used              atomic.Int64 // bytes of the keyspace
 	stats             counters
+
+	checkpoints checkpointer
 
 	// catalogMu guards catalog: the tables as the database last described them.
 	catalogMu sync.Mutex
@@ -137,7 +140,13 @@ func (db *DB) start(ctx context.Context) error {
 	if err := db.startFlusher(ctx, base, recovered); err != nil {
 		return err
 	}
-	db.startWork(ctx, live.fresh && len(recovered) == 0)
+	pending, _ := db.unflushed()
+	if base.claimed {
+		if err := db.warm(ctx); err != nil {
+			return err
+		}
+	}
+	db.startWork(ctx, live.fresh && pending == 0)
 	return nil
 }
 

@@ -14,12 +14,17 @@ import (
 // openSQLite opens an engine over a SQLite file in dir.
 func openSQLite(t *testing.T, dir string, change func(*lull.Options)) *lull.DB {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), "sqlite:"+filepath.Join(dir, "test.db"), sqlsink.Options{})
+	return openOver(t, newSQLite(t, dir), dir, change)
+}
+
+func sqliteAt(t *testing.T, file string) sink.Sink {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), "sqlite:"+file, sqlsink.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	return openOver(t, s, dir, change)
+	return s
 }
 
 func openOver(t *testing.T, s sink.Sink, dir string, change func(*lull.Options)) *lull.DB {

@@ -2,6 +2,7 @@ package lull
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -123,27 +124,38 @@ func (db *DB) fits(live *schema) error {
 	case mark > end:
 		return fmt.Errorf("the database has everything up to position %d, but the log ends at %d: the end of the log was lost; %s", mark, end, remedy)
 	case mark < oldest:
+		if ok, err := db.reaches(mark); ok || err != nil {
+			return err
+		}
 		return fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on: the database is older than log.retain reaches back; %s", mark, oldest, remedy)
 	}
 	return nil
 }
 
-// lastSettled finds how far the database was when it was last heard of.
+// lastSettled finds in the log how far the database was when it was last heard of.
 func (db *DB) lastSettled() (sink.Mark, error) {
 	mark := sink.Mark{Position: uint64(db.log.Oldest())}
-	err := db.log.Replay(db.log.Oldest(), nil, func(pos wal.Position, rec []byte) error {
+	err := db.log.Replay(db.log.Oldest(), nil, func(_ wal.Position, rec []byte) error {
 		typ, err := change.TypeOf(rec)
-		if err != nil || typ != change.SettledRecord {
+		switch {
+		case err != nil:
+			return err
+		case typ == change.SettledRecord:
+			s, err := change.DecodeSettled(rec)
+			mark = sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}
+			return err
+		case typ == change.CheckpointBegin:
+			c, err := change.DecodeCheckpointBegin(rec)
+			mark = sink.Mark{Position: c.Base}
 			return err
 		}
-		s, err := change.DecodeSettled(rec)
-		if err == nil {
-			mark = sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}
-		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return mark, fmt.Errorf("log: %w", err)
+	}
+	if ok, err := db.reaches(mark.Position); err != nil || !ok {
+		return mark, errors.Join(err, fmt.Errorf("the database had everything up to position %d when it was last heard of, but the log is kept from %d on; start with the database reachable", mark.Position, db.log.Oldest()))
 	}
 	return mark, nil
 }

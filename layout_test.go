@@ -31,10 +31,10 @@ const (
 // layers only. A name that ends in "/" stands for all packages beneath it.
 var layers = [][]string{
 	{"value"},
-	{"internal/change", "internal/fsys", "internal/resp", "internal/command", "internal/metrics", "sink"},
+	{"internal/change", "internal/fsys", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "sink"},
 	{"internal/dirty", "internal/fsys/faultfs", "internal/testdb", "sink/sqlsink"},
 	{"internal/keyspace", "internal/wal", "internal/mapping", "internal/flush", "sink/postgres", "sink/mysql", "sink/sqlite", "sink/sinktest"},
-	{"internal/config", "internal/load"},
+	{"internal/config", "internal/config/initgen", "internal/load"},
 	{"."},
 	{"server", "internal/admin"},
 	{"cmd/"},
@@ -50,7 +50,7 @@ var only = map[string][]string{
 	"sink/postgres":   {"value", "sink", "sink/sqlsink"},
 	"sink/mysql":      {"value", "sink", "sink/sqlsink"},
 	"sink/sqlite":     {"value", "sink", "sink/sqlsink"},
-	"server":          {".", "value", "internal/resp", "internal/command", "internal/metrics"}, // a client of the root
+	"server":          {".", "value", "internal/resp", "internal/glob", "internal/command", "internal/metrics"}, // a client of the root
 }
 
 // pure packages take the time and the outside world as arguments.

@@ -40,11 +40,11 @@ func (db *DB) replay(after, upTo uint64) (*replayer, *dirty.Cut, error) {
 	for tables := -1; tables != len(db.dictionary); { // again, if the log named tables of its own
 		tables = len(db.dictionary)
 		*r = replayer{db: db}
-		if err := r.run(after, upTo, nil); err != nil {
+		if err := r.run(max(after, uint64(db.log.Oldest())), upTo, nil); err != nil {
 			return nil, nil, err
 		}
 	}
-	if c := r.checkpoint.whole; c != nil && c.position > after && c.position <= upTo {
+	if c := r.checkpoint.whole; c != nil && c.base == after && c.position <= upTo {
 		again := &replayer{db: db, lastMs: r.lastMs, settled: r.settled}
 		if err := again.run(after, upTo, c); err != nil {
 			return nil, nil, err

@@ -221,9 +221,18 @@ func (db *DB) scanTables(n uint8) (tables []*mapping.Table) {
 
 // scanTable gives one page of a table's keys.
 func (db *DB) scanTable(ctx context.Context, st *scanState, t *mapping.Table, count int, fn func(string, keyspace.Type)) (n int, err error) {
+	page, err := db.tablePage(ctx, st, t, max(count, 10))
+	if err != nil {
+		return 0, fmt.Errorf("scan: %w", err)
+	}
+	return db.giveExisting(ctx, st.n, db.notGiven(st, page), fn)
+}
+
+// tablePage returns the next keys of a table in SQL, and moves on to the next table
+// behind the last.
+func (db *DB) tablePage(ctx context.Context, st *scanState, t *mapping.Table, limit int) (page []string, err error) {
 	q, keyAt := db.pageQuery(t, st.n)
-	q.After, q.Limit = st.after, max(count, 10)
-	var page []string
+	q.After, q.Limit = st.after, limit
 	seen := 0
 	ctx, cancel := context.WithTimeout(ctx, db.opts.LoadTimeout)
 	defer cancel()
@@ -236,12 +245,12 @@ func (db *DB) scanTable(ctx context.Context, st *scanState, t *mapping.Table, co
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("scan: %w", db.loadError(err))
+		return nil, db.loadError(err)
 	}
-	if seen < q.Limit {
+	if seen < limit {
 		st.table, st.after = st.table+1, nil
 	}
-	return db.giveExisting(ctx, st.n, db.notGiven(st, page), fn)
+	return page, nil
 }
 
 // pageQuery asks for the keys of a table in their order; keyAt is where the key

@@ -142,6 +142,7 @@ func (db *DB) compile(catalog *sink.Catalog) error {
 			return err
 		}
 		db.tables[id] = state
+		db.refreshes = db.refreshes || t.Reload || len(t.Children) > 0
 	}
 	return nil
 }

@@ -51,10 +51,11 @@ const (
 	NeedAll
 )
 
-// KeyNeed is a key and how much of it a MULTI has to know.
+// KeyNeed is a key of a database, and how much of it a unit has to know.
 type KeyNeed struct {
-	Name []byte
-	Need Need
+	Name     []byte
+	Database int
+	Need     Need
 }
 
 // Ticket is what an answer has to wait for: Position at the level Ack. The zero
@@ -136,6 +137,11 @@ func (s *Session) ExecMulti(ctx context.Context, keys []KeyNeed, all, write bool
 	for _, k := range keys {
 		tx.locks.add(shardOf(keyspace.Hash64(k.Name)))
 	}
+	if s.watches != nil {
+		for _, k := range s.watches.keys {
+			tx.locks.add(shardOf(keyspace.HashString(k.name)))
+		}
+	}
 	if all {
 		tx.locks = allShards()
 	}
@@ -150,11 +156,20 @@ type multi struct {
 }
 
 func (m *multi) Run(tx *Tx) error {
-	if m.sess.watches != nil && m.sess.watches.changed.Load() {
-		return ErrChanged
+	if w := m.sess.watches; w != nil {
+		for _, k := range w.keys {
+			if h := tx.lookup(k); h.e != nil && !live(h.e, tx.now) && h.exists() {
+				return ErrChanged // it has expired, and nobody has looked
+			}
+		}
+		if w.changed.Load() {
+			return ErrChanged
+		}
 	}
+	sel := tx.sel
 	var missing error
 	for _, k := range m.keys {
+		tx.sel = uint8(k.Database)
 		need := k.Need
 		if need == NeedNone {
 			if !tx.keepsRows(k.Name) {
@@ -166,6 +181,7 @@ func (m *multi) Run(tx *Tx) error {
 			missing = err
 		}
 	}
+	tx.sel = sel
 	if missing != nil {
 		return missing
 	}
@@ -256,7 +272,7 @@ func (s *Session) Prefetch(ctx context.Context, keys []KeyNeed) {
 		sh := &s.db.shards[shardOf(hash)]
 		sh.mu.Lock()
 		tx.now = s.db.now()
-		tx.locks = lockSet{}
+		tx.locks, tx.sel = lockSet{}, uint8(k.Database)
 		tx.locks.add(sh.index)
 		_, _ = tx.open(k.Name, keyspace.TypeNone, k.Need)
 		_, _ = tx.commit()

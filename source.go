@@ -15,11 +15,19 @@ import (
 	"github.com/lullcache/lull/sink"
 )
 
+// backoffMax is the longest pause between two tries to reach the database: how long
+// after its return an outage may last.
+const backoffMax = 5 * time.Second
+
 // source is the engine as the flusher sees it.
 type source struct{ db *DB }
 
 // Cut takes everything dirty away at one position.
-func (s source) Cut() *dirty.Cut { return s.db.cut() }
+func (s source) Cut() *dirty.Cut {
+	c := s.db.cut()
+	s.db.foldLog(c)
+	return c
+}
 
 // Pressure says how much is dirty.
 func (s source) Pressure() flush.Pressure {
@@ -49,6 +57,7 @@ func (s source) Settled(m sink.Mark) {
 		rec := change.AppendSettled(nil, change.Settled{UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part})
 		_, _ = db.log.Append(rec) // a log that has failed says so to writers
 	}
+	db.checkpoints.mark, db.checkpoints.midCut = m.Position, m.Next != 0
 	if m.Next != 0 {
 		return
 	}
@@ -68,8 +77,8 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	if db.log == nil {
 		return nil, errors.New("there is no log to go back to")
 	}
-	if oldest := uint64(db.log.Oldest()); m.Position < oldest {
-		return nil, fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on", m.Position, oldest)
+	if ok, err := db.reaches(m.Position); err != nil || !ok {
+		return nil, errors.Join(err, fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on", m.Position, db.log.Oldest()))
 	}
 	all := allShards()
 	db.lock(&all)
@@ -156,7 +165,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		Claim: func(ctx context.Context) (sink.LaneState, error) { return db.claimLate(ctx) },
 		Mark:  b.mark, Pending: pending,
 		MaxDelay: f.MaxDelay, Lull: f.Lull, MaxRows: f.MaxRows, MaxBytes: f.MaxBytes,
-		MaxTransactionRows: f.MaxTransactionRows,
+		MaxTransactionRows: f.MaxTransactionRows, BackoffMax: backoffMax,
 		OnEvent: func(e flush.Event) {
 			db.opts.OnEvent(Event{Kind: EventKind(e.Kind), Text: e.String(), Err: e.Err})
 		},
@@ -168,6 +177,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		o.State = &b.lane
 		o.LogID = b.lane.LogID
 	}
+	db.checkpoints = checkpointer{mark: b.mark.Position, midCut: b.mark.Next != 0}
 	db.flusher = flush.New(o, source{db})
 	if !b.claimed {
 		return nil
@@ -268,6 +278,9 @@ func (db *DB) lookAgain(ctx context.Context, table uint16) error {
 // afterFlush makes entries load again whose rows the database may have changed as it
 // took them, and drops those that a cascade may have changed.
 func (db *DB) afterFlush(cuts []*dirty.Cut) {
+	if !db.refreshes {
+		return
+	}
 	for _, c := range cuts {
 		for i := range db.shards {
 			sh := &db.shards[i]

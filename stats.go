@@ -30,12 +30,14 @@ type Event struct {
 const (
 	EventDatabaseAway EventKind = "database away"
 	EventRecovered    EventKind = "recovered"
+	EventCheckpoint   EventKind = "checkpoint"
+	EventWarm         EventKind = "warming"
 )
 
 // Calm reports whether an event is good news or plain information.
 func (e Event) Calm() bool {
 	switch e.Kind {
-	case EventRecovered, EventKind(flush.Flushing), EventKind(flush.TableBack):
+	case EventRecovered, EventCheckpoint, EventWarm, EventKind(flush.Flushing), EventKind(flush.TableBack):
 		return true
 	}
 	return false

@@ -45,6 +45,8 @@ type partRead struct {
 	last keyspace.ID
 	end  bool   // SQL has no more of the part than rows
 	mark uint32 // of the cuts kept
+	// aside is the generation of what was set aside when the read began.
+	aside uint64
 }
 
 // streamRow is an entry of a stream.
@@ -70,6 +72,10 @@ func (tx *Tx) part(h *handle, p streamPart) ([]streamRow, error) {
 		return nil, tx.want(p)
 	}
 	read := tx.parts[at]
+	if read.aside != tx.db.flusher.AsideGeneration() { // a letter went into SQL after the read
+		read.rows, read.end = nil, false
+		return nil, tx.want(p)
+	}
 	rows := tx.present(h, read)
 	if len(rows) < p.limit && !read.end {
 		p.limit = 2*len(read.rows) + p.limit // much of it is deleted and SQL has yet to see that
@@ -157,6 +163,9 @@ func (tx *Tx) readParts(ctx context.Context) error {
 		}
 		read := tx.parts[at]
 		read.limit = p.limit
+		if len(read.rows) == 0 {
+			read.aside = tx.db.flusher.AsideGeneration()
+		}
 		q, ok := tx.db.partQuery(read)
 		if !ok {
 			read.end = true

@@ -76,7 +76,7 @@ func commandInfo(c *call) error {
 		if cmd := byFullName(name); cmd != nil {
 			c.writeInfo(cmd)
 		} else {
-			c.out.NullArray()
+			c.out.Null()
 		}
 	}
 	return nil

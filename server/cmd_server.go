@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"strconv"
 	"time"
 )
 
@@ -189,20 +188,4 @@ func (c *call) timeout(i int) (time.Duration, error) {
 		return 0, errTimeoutSign
 	}
 	return time.Duration(ms) * time.Millisecond, nil
-}
-
-// memorySize reads a size as redis.conf has it: 100, 1k, 1kb, 2m, 2mb, 1g, 1gb.
-func memorySize(s string) (int64, bool) {
-	s = string(bytes.ToLower([]byte(s)))
-	digits := len(s)
-	for digits > 0 && (s[digits-1] < '0' || s[digits-1] > '9') {
-		digits--
-	}
-	unit, known := map[string]int64{"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 1000_000, "mb": 1 << 20,
-		"g": 1000_000_000, "gb": 1 << 30}[s[digits:]]
-	n, err := strconv.ParseInt(s[:digits], 10, 64)
-	if !known || err != nil || n < 0 || n > (1<<62)/unit {
-		return 0, false
-	}
-	return n * unit, true
 }

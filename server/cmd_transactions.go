@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/command"
@@ -84,12 +85,7 @@ func (c *conn) abort() {
 // discard ends the MULTI and forgets the watches.
 func (c *conn) discard() {
 	c.multi = nil
-	c.unwatch()
-}
-
-func (c *conn) unwatch() {
 	c.sess.Unwatch()
-	c.view.watching.Store(false)
 }
 
 func multiBegin(c *call) error {
@@ -115,13 +111,12 @@ func watch(c *call) error {
 		return errWatchInMulti
 	}
 	c.conn.sess.Watch(c.args[1:]...)
-	c.conn.view.watching.Store(true)
 	c.out.Simple("OK")
 	return nil
 }
 
 func unwatch(c *call) error {
-	c.conn.unwatch()
+	c.conn.sess.Unwatch()
 	c.out.Simple("OK")
 	return nil
 }
@@ -137,12 +132,15 @@ func multiExec(c *call) error {
 		return errExecAbort
 	}
 	conn.multi = nil
-	defer conn.view.watching.Store(false)
 	conn.needs = conn.needs[:0]
 	all, write := false, false
+	db := conn.sess.Database()
 	for i := range m.queue {
 		q := &m.queue[i]
-		conn.needs = appendNeeds(conn.needs, q.cmd, q.args)
+		if n, ok := keyspaceNumber(q); ok {
+			db = n
+		}
+		conn.needs = appendNeeds(conn.needs, db, q.cmd, q.args)
 		all = all || q.handler.whole != nil
 		write = write || q.cmd.Is(command.Write)
 	}
@@ -173,9 +171,19 @@ func (m *multi) Run(tx *lull.Tx) error {
 		if err := q.handler.inside(c, tx); err != nil {
 			c.fail(err)
 		}
+		tx.Select(m.conn.sess.Database()) // it may have been SELECT
 	}
 	*c = exec
 	return nil
+}
+
+// keyspaceNumber is the database that a queued SELECT changes to.
+func keyspaceNumber(q *queued) (n int, ok bool) {
+	if q.cmd.Name != "select" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(string(q.args[1]))
+	return n, err == nil && n >= 0 && n < databases
 }
 
 // inside runs a handler in a unit that is under way.

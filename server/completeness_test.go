@@ -1,3 +1,5 @@
+//go:build complete
+
 package server
 
 import (

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Setting is one parameter of CONFIG.
+// Setting is one parameter of CONFIG. Connections call its functions concurrently.
 type Setting struct {
 	// Get returns the value as text.
 	Get func() string

@@ -14,9 +14,12 @@ import (
 )
 
 const (
-	replyFlush = 1 << 20  // bytes of answers that are sent before the batch is through
-	replyKeep  = 64 << 10 // a reply buffer larger than this is given back
-	writeMax   = 1 << 20  // bytes handed to the socket at once; a client must take some in StallTimeout
+	replyFlush  = 1 << 20  // bytes of answers that are sent before the batch is through
+	replyKeep   = 64 << 10 // a reply buffer larger than this is given back
+	lingerTime  = 200 * time.Millisecond
+	lingerBytes = 4 << 20
+
+	writeMax = 1 << 20 // bytes handed to the socket at once; a client must take some in StallTimeout
 )
 
 // conn is one client. Its goroutine owns all but the fields of view.
@@ -32,6 +35,7 @@ type conn struct {
 
 	authed  bool
 	quit    bool // close after the answers are sent
+	broken  bool // the client did not keep to the protocol
 	call    call
 	multi   *multi     // what is queued since MULTI; nil outside
 	batch   [][][]byte // the commands of the batch under way
@@ -61,7 +65,6 @@ type view struct {
 	queryCap   atomic.Int64
 	replyBytes atomic.Int64 // not yet sent
 	noEvict    atomic.Bool
-	watching   atomic.Bool
 
 	mu         sync.Mutex // guards the texts below
 	name       string
@@ -107,8 +110,21 @@ func (c *conn) serve() {
 
 func (c *conn) end() {
 	c.discard()
-	c.sess.Unwatch()
+	if c.broken {
+		c.linger()
+	}
 	_ = c.nc.Close()
+}
+
+// linger takes some of what a client with a broken request is still sending: a
+// socket closed with bytes unread would make the client's system drop our answer.
+func (c *conn) linger() {
+	tcp, ok := c.nc.(*net.TCPConn)
+	if !ok || tcp.CloseWrite() != nil {
+		return
+	}
+	_ = tcp.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
 }
 
 // answer runs the commands that have arrived whole, and sends their answers.
@@ -156,6 +172,7 @@ func (c *conn) reject(err error) {
 	var protocol *resp.ProtocolError
 	if errors.As(err, &protocol) {
 		c.out.Error("ERR", protocol.Error())
+		c.broken = true
 	}
 	c.quit = true
 }

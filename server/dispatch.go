@@ -37,8 +37,8 @@ func alone(f func(c *call) error) handler              { return handler{alone: f
 
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
-	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers,
-		hashHandlers, setHandlers, listHandlers}
+	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
+		hashHandlers, setHandlers, listHandlers, keyTmp}
 }
 
 // bindHandlers orders the handlers by the numbers of their commands. A handler
@@ -200,7 +200,7 @@ func (c *conn) prefetch() {
 			cmd = cmd.Subcommand(args[1])
 		}
 		if cmd != nil && cmd.ArityOK(len(args)) {
-			c.needs = appendNeeds(c.needs, cmd, args)
+			c.needs = appendNeeds(c.needs, c.sess.Database(), cmd, args)
 		}
 		if cmd != nil && cmd.Name == "select" {
 			break // what follows is for another database
@@ -210,8 +210,9 @@ func (c *conn) prefetch() {
 	clear(c.needs)
 }
 
-// appendNeeds appends the keys of a command and how much of each it needs at most.
-func appendNeeds(dst []lull.KeyNeed, cmd *command.Command, args [][]byte) []lull.KeyNeed {
+// appendNeeds appends the keys of a command to database db, and how much of each it
+// needs at most.
+func appendNeeds(dst []lull.KeyNeed, db int, cmd *command.Command, args [][]byte) []lull.KeyNeed {
 	for i := range cmd.Keys {
 		k := &cmd.Keys[i]
 		first, last, ok := k.Find(args)
@@ -223,7 +224,7 @@ func appendNeeds(dst []lull.KeyNeed, cmd *command.Command, args [][]byte) []lull
 			need = lull.NeedAll // SET with GET, say
 		}
 		for j := first; j <= last; j += k.Step {
-			dst = append(dst, lull.KeyNeed{Name: args[j], Need: need})
+			dst = append(dst, lull.KeyNeed{Name: args[j], Database: db, Need: need})
 		}
 	}
 	return dst

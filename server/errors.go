@@ -49,7 +49,6 @@ var (
 	errDiscardNoMulti = newError("ERR", "DISCARD without MULTI")
 	errNoMulti        = newError("ERR", "Command not allowed inside a transaction")
 	errMultiTooLong   = newError("ERR", "the commands queued since MULTI are longer than the query buffer limit")
-	errSelectInMulti  = newError("ERR", "SELECT of another database inside MULTI is not supported: send it before MULTI")
 	errExecAbort      = newError("EXECABORT", "Transaction discarded because of previous errors.")
 
 	errGetKeysCommand = newError("ERR", "Invalid command specified")

@@ -11,19 +11,19 @@ import (
 // infoSections are the sections of INFO in their order. "everything" is all of them,
 // and so are "all" and "default".
 var infoSections = []struct {
-	name  string
+	title string
 	write func(s *Server, b *infoText)
 }{
-	{"server", (*Server).infoServer},
-	{"clients", (*Server).infoClients},
-	{"memory", (*Server).infoMemory},
-	{"persistence", (*Server).infoPersistence},
-	{"stats", (*Server).infoStats},
-	{"replication", (*Server).infoReplication},
-	{"cpu", (*Server).infoCPU},
-	{"cluster", (*Server).infoCluster},
-	{"lull", (*Server).infoLull},
-	{"keyspace", (*Server).infoKeyspace},
+	{"Server", (*Server).infoServer},
+	{"Clients", (*Server).infoClients},
+	{"Memory", (*Server).infoMemory},
+	{"Persistence", (*Server).infoPersistence},
+	{"Stats", (*Server).infoStats},
+	{"Replication", (*Server).infoReplication},
+	{"CPU", (*Server).infoCPU},
+	{"Cluster", (*Server).infoCluster},
+	{"Lull", (*Server).infoLull},
+	{"Keyspace", (*Server).infoKeyspace},
 }
 
 // infoText gathers the lines of INFO.
@@ -40,13 +40,13 @@ func (s *Server) info(sections [][]byte) string {
 	all := len(wanted) == 0 || wanted["all"] || wanted["everything"] || wanted["default"]
 	var b infoText
 	for _, section := range infoSections {
-		if !all && !wanted[section.name] {
+		if !all && !wanted[strings.ToLower(section.title)] {
 			continue
 		}
 		if b.Len() > 0 {
 			b.WriteString("\r\n")
 		}
-		b.WriteString("# " + strings.ToUpper(section.name[:1]) + section.name[1:] + "\r\n")
+		b.WriteString("# " + section.title + "\r\n")
 		section.write(s, &b)
 	}
 	return b.String()

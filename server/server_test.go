@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,10 +23,16 @@ import (
 // start serves a fresh engine over SQLite until the test ends.
 func start(t testing.TB, o Options) *Server {
 	t.Helper()
-	return startOver(t, o, lull.Options{Ack: lull.AckMemory})
+	return startOver(t, o, lull.Options{Ack: lull.AckMemory}, func(*Server) {})
 }
 
-func startOver(t testing.TB, o Options, engine lull.Options) *Server {
+// startBasics is start with the commands of basics and a choice of the engine.
+func startBasics(t testing.TB, o Options, engine lull.Options) *Server {
+	t.Helper()
+	return startOver(t, o, engine, rebindBasics)
+}
+
+func startOver(t testing.TB, o Options, engine lull.Options, prepare func(*Server)) *Server {
 	t.Helper()
 	dir := t.TempDir()
 	ctx := context.Background()
@@ -35,6 +42,7 @@ func startOver(t testing.TB, o Options, engine lull.Options) *Server {
 	}
 	engine.DataDir, engine.Sink = filepath.Join(dir, "data"), db
 	engine.Log.SegmentBytes = 1 << 20
+	o.Settings = map[string]Setting{"test-database": fixed(filepath.Join(dir, "lull.db"))}
 	o.DB, err = lull.Open(ctx, engine)
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +52,7 @@ func startOver(t testing.TB, o Options, engine lull.Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	prepare(s)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
@@ -164,7 +173,7 @@ func TestConnectionCommandsAnswerAsRedis(t *testing.T) {
 		{"CONFIG SET databases 3", "-ERR CONFIG SET failed (possibly related to argument 'databases') - can't set immutable config"},
 		{"CONFIG SET timeout 600", "+OK"},
 		{"CONFIG GET timeout", "*2 | $7 | timeout | $3 | 600"},
-		{"COMMAND INFO foo", "*1 | *-1"},
+		{"COMMAND INFO foo", "*1 | $-1"},
 		{"COMMAND GETKEYS MSET a 1 b 2", "*2 | $1 | a | $1 | b"},
 		{"COMMAND LIST FILTERBY foo x", "-ERR syntax error"},
 		{"COMMAND LIST FILTERBY PATTERN pin*", "*1 | $4 | ping"},
@@ -188,15 +197,17 @@ func TestConnectionCommandsAnswerAsRedis(t *testing.T) {
 
 func TestBrokenRequestsEndTheConnectionAfterEarlierAnswers(t *testing.T) {
 	s := start(t, Options{})
+	long := strings.Repeat("A", 500_000) // more than is read when the error is found
 	for in, want := range map[string]string{
-		"PING\r\n*1\r\n$-5\r\n":                          "+PONG\r\n-ERR Protocol error: invalid bulk length\r\n",
-		"PING\r\n\"abc\r\n":                              "+PONG\r\n-ERR Protocol error: unbalanced quotes in request\r\n",
+		long:                    "-ERR Protocol error: too big inline request\r\n",
+		"PING\r\n*1\r\n$-5\r\n": "+PONG\r\n-ERR Protocol error: invalid bulk length\r\n",
+		"PING\r\n\"abc\r\n":     "+PONG\r\n-ERR Protocol error: unbalanced quotes in request\r\n",
 		"PING\r\nPOST / HTTP/1.1\r\nHost: x\r\nPING\r\n": "+PONG\r\n-ERR unknown command 'POST', with args beginning with: '/' 'HTTP/1.1' \r\n",
 	} {
 		c := dial(t, s)
 		c.send(in)
 		if got := c.rest(); got != want {
-			t.Errorf("%q: got %q, wanted %q", in, got, want)
+			t.Errorf("%.50q: got %q, wanted %q", in, got, want)
 		}
 	}
 }
@@ -373,6 +384,28 @@ func TestClientLibraryWorksInBothVersions(t *testing.T) {
 		}
 		if err := client.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestRedisToolsConnect runs the programs that come with Redis.
+func TestRedisToolsConnect(t *testing.T) {
+	s := start(t, Options{})
+	_, port, _ := net.SplitHostPort(s.Addr().String())
+	for _, tt := range []struct {
+		argv []string
+		want string
+	}{
+		{[]string{"redis-cli", "-p", port, "ping"}, "PONG"},
+		{[]string{"redis-cli", "-3", "-p", port, "hello"}, "proto 3"},
+		{[]string{"redis-cli", "-p", port, "command", "docs", "ping"}, "connection"},
+		{[]string{"redis-cli", "-p", port, "client", "help"}, "CLIENT <subcommand>"},
+		{[]string{"redis-benchmark", "-p", port, "-n", "1000", "-c", "4", "-P", "8", "-q", "ping"}, "requests per second"},
+	} {
+		out, err := exec.Command(tt.argv[0], tt.argv[1:]...).CombinedOutput()
+		text := strings.ReplaceAll(string(out), "\n", " ")
+		if err != nil || !strings.Contains(text, tt.want) || strings.Contains(text, "WARNING") {
+			t.Errorf("%v: got %q, %v", tt.argv, text, err)
 		}
 	}
 }

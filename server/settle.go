@@ -77,6 +77,7 @@ func (c *conn) replace(failed []failure) {
 	from := 0
 	for _, f := range failed {
 		c.out.Append(old[from:f.span.start])
+		c.call.start = c.out.Len()
 		c.call.fail(f.err)
 		from = f.span.end
 	}

@@ -440,7 +440,7 @@ func (e *engine) Settled(m sink.Mark) {
 }
 
 func (e *engine) Forget(space uint16, db uint8, key string) {
-	e.forgot = append(e.forgot, fmt.Sprint(space, db, key))
+	e.forgot = append(e.forgot, fmt.Sprint(space, " ", db, " ", key))
 }
 
 func (e *engine) Rewind(m sink.Mark) ([]*dirty.Cut, error) {

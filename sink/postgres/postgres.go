@@ -86,12 +86,7 @@ func (s *Sink) Close() error {
 
 // reading calls f with a connection of the pool. What f returns is judged as an
 // error about t.
-func (s *Sink) reading(ctx context.Context, t *sink.Table, f func(ctx context.Context, conn *pgconn.PgConn) error) error {
-	return s.connected(ctx, t, func(ctx context.Context, conn *pgx.Conn) error { return f(ctx, conn.PgConn()) })
-}
-
-// connected runs f on a connection that reads, and classifies its error.
-func (s *Sink) connected(ctx context.Context, t *sink.Table, f func(ctx context.Context, conn *pgx.Conn) error) error {
+func (s *Sink) reading(ctx context.Context, t *sink.Table, f func(ctx context.Context, conn *pgx.Conn) error) error {
 	ctx, done := s.Alive(ctx)
 	defer done()
 	s.mu.Lock()
@@ -118,18 +113,21 @@ func (s *Sink) connected(ctx context.Context, t *sink.Table, f func(ctx context.
 	return sqlsink.Classify(judge(err), err, t)
 }
 
-// Catalog implements sink.Schema.
+// Catalog implements sink.Schema. It is read in one snapshot.
 func (s *Sink) Catalog(ctx context.Context, names []string) (c *sink.Catalog, err error) {
-	err = s.connected(ctx, nil, func(ctx context.Context, conn *pgx.Conn) error {
-		c, err = ReadCatalog(ctx, conn, names)
-		return err
+	err = s.reading(ctx, nil, func(ctx context.Context, conn *pgx.Conn) error {
+		return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			c, err = ReadCatalog(ctx, tx, names)
+			return err
+		})
 	})
 	return c, err
 }
 
 // CreateOwn implements sink.Schema.
 func (s *Sink) CreateOwn(ctx context.Context) error {
-	return s.reading(ctx, nil, func(ctx context.Context, conn *pgconn.PgConn) error {
+	return s.reading(ctx, nil, func(ctx context.Context, c *pgx.Conn) error {
+		conn := c.PgConn()
 		missing := 0
 		for _, name := range sqlsink.OwnNames {
 			result := conn.ExecParams(ctx, `SELECT to_regclass($1)`, [][]byte{[]byte(s.ownTable(name))}, nil, nil, nil).Read()
@@ -154,7 +152,8 @@ func (s *Sink) CreateOwn(ctx context.Context) error {
 
 // Read implements sink.Reader.
 func (s *Sink) Read(ctx context.Context, queries []sink.Query, row func(query int, vals []value.Value) error) error {
-	return s.reading(ctx, nil, func(ctx context.Context, conn *pgconn.PgConn) error {
+	return s.reading(ctx, nil, func(ctx context.Context, c *pgx.Conn) error {
+		conn := c.PgConn()
 		if len(queries) > 1 {
 			if _, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").ReadAll(); err != nil {
 				return err
@@ -220,7 +219,8 @@ func (s *Sink) Count(ctx context.Context, t *sink.Table, distinct []int, where [
 		n, _ = vals[0].Int()
 		return nil
 	}
-	err = s.reading(ctx, t, func(ctx context.Context, conn *pgconn.PgConn) error {
+	err = s.reading(ctx, t, func(ctx context.Context, c *pgx.Conn) error {
+		conn := c.PgConn()
 		if len(distinct) == 0 && len(where) == 0 {
 			estimate := sqlsink.Statement{
 				SQL:  `SELECT coalesce((SELECT reltuples::int8 FROM pg_class WHERE oid = to_regclass($1)), 0)`,
@@ -278,8 +278,8 @@ func (d dialect) Connect(ctx context.Context) (sqlsink.Session, error) {
 }
 
 func (d dialect) Query(ctx context.Context, sql string, args []any, row func([]value.Value) error) error {
-	return d.s.reading(ctx, nil, func(ctx context.Context, conn *pgconn.PgConn) error {
-		return plainQuery(ctx, conn, sql, args, row)
+	return d.s.reading(ctx, nil, func(ctx context.Context, conn *pgx.Conn) error {
+		return plainQuery(ctx, conn.PgConn(), sql, args, row)
 	})
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"database/sql"
+	"net/url"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx", for looking
@@ -17,20 +18,17 @@ func BenchmarkWrite(b *testing.B) { sinktest.Benchmark(b, suite()) }
 
 func suite() *sinktest.Dialect {
 	return &sinktest.Dialect{
-		New: func(t testing.TB) (func(sqlsink.Options) (sink.Sink, error), *sql.DB) {
+		New: func(t testing.TB) sinktest.Database {
 			url := testdb.Postgres(t)
 			db, err := sql.Open("pgx", url)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			return func(o sqlsink.Options) (sink.Sink, error) {
-				s, err := Open(t.Context(), url, o)
-				if err != nil {
-					return nil, err
-				}
-				return s, nil
-			}, db
+			open := func(url string) func(o sqlsink.Options) (sink.Sink, error) {
+				return func(o sqlsink.Options) (sink.Sink, error) { return opened(Open(t.Context(), url, o)) }
+			}
+			return sinktest.Database{Open: open(url), DB: db, Network: network(t, url, open)}
 		},
 		Quote:      quote,
 		MakeSchema: `CREATE SCHEMA "else where"`,
@@ -55,5 +53,35 @@ func suite() *sinktest.Dialect {
 			sink.UUID:        {Family: sink.UUID, SQL: "uuid"},
 			sink.JSON:        {Family: sink.JSON, SQL: "jsonb"},
 		},
+	}
+}
+
+// opened keeps a nil sink a nil interface.
+func opened(s *Sink, err error) (sink.Sink, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// network puts a proxy before the server.
+func network(t testing.TB, rawURL string, open func(url string) func(o sqlsink.Options) (sink.Sink, error)) *sinktest.Network {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := testdb.StartProxy(t, u.Host)
+	direction := func(toServer bool) testdb.Direction {
+		if toServer {
+			return testdb.ToServer
+		}
+		return testdb.ToClient
+	}
+	return &sinktest.Network{
+		Open:     open(p.Through(rawURL)),
+		CutAfter: func(toServer bool, n int64) { p.CutAfter(direction(toServer), n) },
+		Passed:   func(toServer bool) int64 { return p.Passed(direction(toServer)) },
+		Refuse:   p.Refuse,
+		Resume:   p.Resume,
 	}
 }

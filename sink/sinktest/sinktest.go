@@ -18,9 +18,8 @@ import (
 
 // Dialect is what the suite has to know of a kind of database.
 type Dialect struct {
-	// New returns a fresh database: how to open sinks on it, and a connection that
-	// the suite makes tables through and looks with.
-	New func(t testing.TB) (open func(o sqlsink.Options) (sink.Sink, error), db *sql.DB)
+	// New returns a fresh database.
+	New func(t testing.TB) Database
 	// Quote quotes an identifier.
 	Quote func(name string) string
 	// Types are the columns' types that the suite makes tables with. A family that
@@ -36,8 +35,29 @@ type Dialect struct {
 	Deferred bool
 	// Estimates is true if Count may answer with an estimate.
 	Estimates string // the statement that brings estimates up to date
-	// PermissionSQL takes away the right to write the table t; empty: no rights.
-	Hostile []string // names of columns that have been trouble elsewhere
+}
+
+// Database is one database for one test.
+type Database struct {
+	// Open opens a sink on it.
+	Open func(o sqlsink.Options) (sink.Sink, error)
+	// DB is what the suite makes tables through and looks with.
+	DB *sql.DB
+	// Network is the way to the database, nil if there is none.
+	Network *Network
+}
+
+// Network is a way to a database that can be broken.
+type Network struct {
+	// Open opens a sink that takes this way.
+	Open func(o sqlsink.Options) (sink.Sink, error)
+	// CutAfter cuts all connections when n more bytes have passed to the server, or
+	// to the client. It works once; below 0 the order is taken back.
+	CutAfter func(toServer bool, n int64)
+	// Passed returns how many bytes have passed so far.
+	Passed func(toServer bool) int64
+	// Refuse cuts all connections and refuses new ones, until Resume.
+	Refuse, Resume func()
 }
 
 // Run runs the suite.
@@ -78,6 +98,12 @@ func Run(t *testing.T, d *Dialect) {
 		{"beyond the limits of one statement", testLarge},
 		{"the catalog tells what was made", testCatalog},
 		{"a cancelled write is not in", testCancelled},
+		{"the database is away", testAway},
+		{"the network fails anywhere in a write", testCutWrite},
+		{"the network fails anywhere in a claim", testCutClaim},
+		{"a former session holds the lane", testFormerClaim},
+		{"a former session hinders a write", testFormerWrite},
+		{"closing ends what runs", testClose},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newBase(t, d)) })
 	}
@@ -89,6 +115,7 @@ type base struct {
 	*Dialect
 	open func(o sqlsink.Options) (sink.Sink, error)
 	db   *sql.DB
+	net  *Network
 	sink sink.Sink
 	mark sink.Mark
 	held sink.LaneState
@@ -98,8 +125,8 @@ var lane = sink.LaneID{Name: "lull", Lane: "main"}
 
 func newBase(t testing.TB, d *Dialect) *base {
 	t.Helper()
-	open, db := d.New(t)
-	b := &base{TB: t, Dialect: d, open: open, db: db}
+	fresh := d.New(t)
+	b := &base{TB: t, Dialect: d, open: fresh.Open, db: fresh.DB, net: fresh.Network}
 	b.sink = b.another(sqlsink.Options{})
 	b.must(b.sink.CreateOwn(b.Context()))
 	b.held = b.claim(b.sink, sink.Claim{ID: lane, LogID: "log", Start: true})
@@ -339,3 +366,5 @@ func timeout(b *base, d time.Duration) context.Context {
 	b.Cleanup(cancel)
 	return ctx
 }
+
+func spell(numbers ...int) string { return strings.Trim(fmt.Sprint(numbers), "[]") }

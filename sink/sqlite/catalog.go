@@ -83,7 +83,7 @@ WHERE type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\_%' ESCAPE 
 		return nil
 	})
 	for _, t := range r.tables {
-		query := "SELECT coalesce(max(sql), '') FROM " + quote(t.database) + ".sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
+		query := "SELECT coalesce(max(sql), '') FROM " + quoteName(t.database) + ".sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
 		if err == nil {
 			err = r.each(ctx, "statement of "+t.String(), query, []any{t.Name}, func(rows *sql.Rows) error { return rows.Scan(&t.ddl) })
 		}
@@ -129,7 +129,7 @@ func (r *catalogReader) readCollations(ctx context.Context, t *catalogTable) err
 			continue
 		}
 		query := fmt.Sprintf("SELECT v <> 'A' AND v <> 'a ' FROM (SELECT %s AS v FROM %s.%s WHERE 0 UNION ALL SELECT 'a')",
-			quote(c.Name), quote(t.database), quote(t.Name))
+			quoteName(c.Name), quoteName(t.database), quoteName(t.Name))
 		if err := r.each(ctx, "collation of "+t.String()+"."+c.Name, query, nil, func(rows *sql.Rows) error {
 			return rows.Scan(&c.CaseSensitive)
 		}); err != nil {
@@ -234,7 +234,7 @@ func (r *catalogReader) readReferenced(ctx context.Context, t *catalogTable, f *
 }
 
 func (r *catalogReader) readTriggers(ctx context.Context, t *catalogTable) error {
-	query := "SELECT sql FROM " + quote(t.database) + ".sqlite_schema WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE"
+	query := "SELECT sql FROM " + quoteName(t.database) + ".sqlite_schema WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE"
 	return r.each(ctx, "triggers of "+t.String(), query, []any{t.Name}, func(rows *sql.Rows) error {
 		var ddl string
 		if err := rows.Scan(&ddl); err != nil {
@@ -262,3 +262,7 @@ func (r *catalogReader) each(ctx context.Context, what, query string, args []any
 	}
 	return nil
 }
+
+// quoteName uses backticks: a name in double quotes that is no column is a string
+// to SQLite, not an error.
+func quoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }

@@ -84,6 +84,8 @@ func (s *Sink) Close() error {
 
 // Catalog implements sink.Schema.
 func (s *Sink) Catalog(ctx context.Context, names []string) (*sink.Catalog, error) {
+	ctx, done := s.Alive(ctx)
+	defer done()
 	c, err := ReadCatalog(ctx, s.read, names)
 	if err != nil {
 		return nil, sqlsink.Classify(judge(err), err, nil)

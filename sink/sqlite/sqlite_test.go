@@ -16,20 +16,16 @@ func BenchmarkWrite(b *testing.B) { sinktest.Benchmark(b, suite()) }
 
 func suite() *sinktest.Dialect {
 	return &sinktest.Dialect{
-		New: func(t testing.TB) (func(sqlsink.Options) (sink.Sink, error), *sql.DB) {
+		New: func(t testing.TB) sinktest.Database {
 			path := filepath.Join(t.TempDir(), "a b%20?#.db")
 			db, err := sql.Open("sqlite", dsn(path, sqlsink.Options{LockWait: 5e9}, false))
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			return func(o sqlsink.Options) (sink.Sink, error) {
-				s, err := Open(t.Context(), "sqlite:"+path, o)
-				if err != nil {
-					return nil, err
-				}
-				return s, nil
-			}, db
+			return sinktest.Database{DB: db, Open: func(o sqlsink.Options) (sink.Sink, error) {
+				return opened(Open(t.Context(), "sqlite:"+path, o))
+			}}
 		},
 		Quote:    quote,
 		Deferred: true,
@@ -53,4 +49,12 @@ func suite() *sinktest.Dialect {
 			sink.JSON:        {Family: sink.JSON, SQL: "TEXT"},
 		},
 	}
+}
+
+// opened keeps a nil sink a nil interface.
+func opened(s *Sink, err error) (sink.Sink, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }

@@ -1,0 +1,303 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	driver "github.com/go-sql-driver/mysql"
+	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/sink/sqlsink"
+)
+
+// writing is one piece of an operation. A statement that fails leaves nothing
+// behind; a piece of several statements stands in the savepoint lull_piece.
+type writing struct {
+	c     *session
+	op    *sqlsink.Op
+	table string
+	done  sqlsink.Applied
+	parts bool
+}
+
+func (w *writing) apply(ctx context.Context, rows []*sink.Row) error {
+	switch w.op.Kind {
+	case sink.LetterTruncate:
+		return w.truncate(ctx)
+	case sink.LetterClear, sink.LetterDelete:
+		b := w.begin("DELETE FROM " + w.table + " WHERE ")
+		w.in(b, rows)
+		return w.run(ctx, b, -1)
+	case sink.LetterAppend:
+		return w.run(ctx, w.insert(rows), len(rows))
+	}
+	if w.op.Mode == sink.Update && len(w.op.Columns) > 0 {
+		return w.update(ctx, rows)
+	}
+	return w.upsert(ctx, rows)
+}
+
+// statement is SQL with its arguments.
+type statement struct {
+	strings.Builder
+	args []any
+}
+
+func (w *writing) begin(sql string) *statement {
+	b := &statement{}
+	b.WriteString(sql)
+	return b
+}
+
+// run executes b. rows is what it changes; below 0, what the server says.
+func (w *writing) run(ctx context.Context, b *statement, rows int) error {
+	w.done.Statements++
+	result, err := w.c.conn.ExecContext(ctx, b.String(), b.args...)
+	if err != nil {
+		return err
+	}
+	if rows < 0 {
+		n, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		rows = int(n)
+	}
+	w.done.Rows += rows
+	return nil
+}
+
+// truncateRowsMax bounds one DELETE of a whole table: the undo of more would be
+// slow, and so would one that times out.
+const truncateRowsMax = 50_000
+
+func (w *writing) truncate(ctx context.Context) error {
+	st, err := syntax.Delete(w.table, w.op.Table, w.op.Where)
+	if err != nil {
+		return err
+	}
+	if err := w.savepoint(ctx); err != nil {
+		return err
+	}
+	for {
+		b := &statement{args: binds(st.Args)}
+		fmt.Fprintf(b, "%s LIMIT %d", st.SQL, truncateRowsMax)
+		before := w.done.Rows
+		if err := w.run(ctx, b, -1); err != nil || w.done.Rows-before < truncateRowsMax {
+			return err
+		}
+	}
+}
+
+func (w *writing) savepoint(ctx context.Context) error {
+	if w.parts {
+		return nil
+	}
+	w.parts = true
+	return w.c.run(ctx, "SAVEPOINT lull_piece")
+}
+
+// insert returns INSERT INTO … VALUES (…), (…).
+func (w *writing) insert(rows []*sink.Row) *statement {
+	all := w.op.All()
+	b := w.begin("INSERT INTO " + w.table + " (" + w.names(all) + ") VALUES ")
+	tuple := "(" + strings.TrimSuffix(strings.Repeat("?, ", len(all)), ", ") + ")"
+	b.Grow(len(rows) * (len(tuple) + 2))
+	b.args = make([]any, 0, len(rows)*len(all))
+	for i, row := range rows {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(tuple)
+		for j, c := range all {
+			b.args = append(b.args, bind(&w.op.Table.Columns[c], row.Vals[j]))
+		}
+	}
+	return b
+}
+
+// upsert inserts rows or updates those with the same key.
+func (w *writing) upsert(ctx context.Context, rows []*sink.Row) error {
+	b := w.insert(rows)
+	b.WriteString(" ON DUPLICATE KEY UPDATE ")
+	sets := make([]string, len(w.op.Columns))
+	for i, c := range w.op.Columns {
+		name := quote(w.op.Table.Columns[c].Name)
+		sets[i] = name + " = VALUES(" + name + ")"
+		if i == 0 {
+			sets[i] = name + " = IF(" + w.guard() + ", VALUES(" + name + "), NULL)"
+		}
+	}
+	if len(sets) == 0 {
+		name := quote(w.op.Table.Columns[w.op.By[0]].Name)
+		sets = []string{name + " = IF(" + w.guard() + ", " + name + ", NULL)"}
+	}
+	b.WriteString(strings.Join(sets, ", "))
+	err := w.run(ctx, b, len(rows))
+	var e *driver.MySQLError
+	if len(rows) == 1 && errors.As(err, &e) && e.Number == outOfRange {
+		// An insert that cannot turn into an update says which key it was.
+		return w.run(ctx, w.insert(rows), 1)
+	}
+	return err
+}
+
+// guard is true where the row that ON DUPLICATE KEY found is the one with our key.
+// Any unique key of the table may have found it, and then it would be another row
+// that gets our values: the guard makes the statement fail instead, by a number
+// out of range. That number depends on the row, so that it is not computed
+// beforehand.
+func (w *writing) guard() string {
+	parts := make([]string, len(w.op.By))
+	for i, c := range w.op.By {
+		name := quote(w.op.Table.Columns[c].Name)
+		parts[i] = name + " <=> VALUES(" + name + ")"
+	}
+	first := quote(w.op.Table.Columns[w.op.By[0]].Name)
+	return "(" + strings.Join(parts, " AND ") + ") OR EXP(710 + LENGTH(" + first + ")) > 0"
+}
+
+// update updates rows that should be there, and upserts those that are not. It is
+// no ON DUPLICATE KEY UPDATE, which wants a value for each column that has no
+// default, also of a row that is there.
+func (w *writing) update(ctx context.Context, rows []*sink.Row) error {
+	if err := w.savepoint(ctx); err != nil {
+		return err
+	}
+	for len(rows) > 0 {
+		n := w.updateSize(rows)
+		if err := w.updateSome(ctx, rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// updateSize minds that the key is sent once more for each column.
+func (w *writing) updateSize(rows []*sink.Row) int {
+	_, limit := w.c.RowsMax(w.op)
+	bytes := 0
+	for i, row := range rows[:min(len(rows), updateRowsMax)] {
+		for j, v := range row.Vals {
+			size := v.Size() + 8
+			if j < len(w.op.By) {
+				size *= len(w.op.Columns) + 1
+			}
+			bytes += size
+		}
+		if i > 0 && bytes > limit {
+			return i
+		}
+	}
+	return min(len(rows), updateRowsMax)
+}
+
+func (w *writing) updateSome(ctx context.Context, rows []*sink.Row) error {
+	b := w.begin("UPDATE " + w.table + " SET ")
+	for i, c := range w.op.Columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(quote(w.op.Table.Columns[c].Name) + " = ")
+		column, at := &w.op.Table.Columns[c], len(w.op.By)+i
+		if len(rows) == 1 {
+			b.WriteString("?")
+			b.args = append(b.args, bind(column, rows[0].Vals[at]))
+			continue
+		}
+		w.cases(b, rows, func(row int) any { return bind(column, rows[row].Vals[at]) })
+	}
+	b.WriteString(" WHERE ")
+	w.in(b, rows)
+	before := w.done.Rows
+	if err := w.run(ctx, b, -1); err != nil || w.done.Rows-before >= len(rows) {
+		return err
+	}
+	missing, err := w.missing(ctx, rows)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	return w.upsert(ctx, missing)
+}
+
+// missing returns the rows whose key is not in the table.
+func (w *writing) missing(ctx context.Context, rows []*sink.Row) ([]*sink.Row, error) {
+	b := w.begin("SELECT ")
+	w.cases(b, rows, func(row int) any { return int64(row) })
+	b.WriteString(" FROM " + w.table + " WHERE ")
+	w.in(b, rows)
+	w.done.Statements++
+	found, err := w.c.conn.QueryContext(ctx, b.String(), b.args...)
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	there := make([]bool, len(rows))
+	for found.Next() {
+		var n int
+		if err := found.Scan(&n); err != nil {
+			return nil, err
+		}
+		there[n] = true
+	}
+	var missing []*sink.Row
+	for i, row := range rows {
+		if !there[i] {
+			missing = append(missing, row)
+		}
+	}
+	return missing, found.Err()
+}
+
+// cases appends CASE WHEN key = … THEN … END.
+func (w *writing) cases(b *statement, rows []*sink.Row, then func(row int) any) {
+	b.WriteString("CASE")
+	for i, row := range rows {
+		b.WriteString(" WHEN ")
+		for j, c := range w.op.By {
+			column := &w.op.Table.Columns[c]
+			if j > 0 {
+				b.WriteString(" AND ")
+			}
+			b.WriteString(quote(column.Name) + " = " + syntax.Param(0, column))
+			b.args = append(b.args, bind(column, row.Vals[j]))
+		}
+		b.WriteString(" THEN ?")
+		b.args = append(b.args, then(i))
+	}
+	b.WriteString(" END")
+}
+
+// in appends (key) IN ((…), (…)).
+func (w *writing) in(b *statement, rows []*sink.Row) {
+	open, end := "(", ")"
+	if len(w.op.By) == 1 {
+		open, end = "", ""
+	}
+	b.WriteString(open + w.names(w.op.By) + end + " IN (")
+	for i, row := range rows {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(open)
+		for j, c := range w.op.By {
+			if j > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(syntax.Param(0, &w.op.Table.Columns[c]))
+			b.args = append(b.args, bind(&w.op.Table.Columns[c], row.Vals[j]))
+		}
+		b.WriteString(end)
+	}
+	b.WriteString(")")
+}
+
+func (w *writing) names(columns []int) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = quote(w.op.Table.Columns[c].Name)
+	}
+	return strings.Join(names, ", ")
+}
