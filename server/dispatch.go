@@ -38,7 +38,8 @@ func alone(f func(c *call) error) handler              { return handler{alone: f
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
 	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
-		hashHandlers, setHandlers, listHandlers, keyTmp}
+	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
+		hashHandlers, setHandlers, listHandlers, zsetHandlers, streamHandlers, keyTmp}
 }
 
 // bindHandlers orders the handlers by the numbers of their commands. A handler
@@ -219,7 +220,7 @@ func appendNeeds(dst []lull.KeyNeed, db int, cmd *command.Command, args [][]byte
 		if !ok {
 			return dst
 		}
-		need := lull.Need(k.Load) // the same scale
+		need := lull.Need(k.LoadFor(args)) // the same scale
 		if k.Access&command.Variable != 0 && len(args) > -cmd.Arity {
 			need = lull.NeedAll // SET with GET, say
 		}
