@@ -151,8 +151,20 @@ func (c *conn) lookup(args [][]byte) (*command.Command, *handler, error) {
 		return nil, nil, unknownCommand(args)
 	case !c.authed && !cmd.Is(command.NoAuth):
 		return cmd, h, errNoAuth
+	case cmd.Is(command.Write):
+		return cmd, h, c.checkSizes(args)
 	}
 	return cmd, h, nil
+}
+
+// checkSizes refuses a write with an argument that the database could not store.
+func (c *conn) checkSizes(args [][]byte) error {
+	for _, a := range args[1:] {
+		if err := c.srv.db.CheckValueSize(len(a)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // httpRequest recognises a browser that was made to send a request here: a page
