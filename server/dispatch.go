@@ -37,7 +37,8 @@ func alone(f func(c *call) error) handler              { return handler{alone: f
 
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
-	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers}
+	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
+		zsetHandlers, streamHandlers}
 }
 
 // bindHandlers orders the handlers by the numbers of their commands. A handler

@@ -241,7 +241,9 @@ type Letter struct {
 	Schema   string
 	Table    string
 	Op       LetterOp
-	// Key and Columns by name, so that a letter outlives a changed mapping.
+	// Key and Columns by name, so that a letter outlives a changed mapping. The key of
+	// a truncate is its conditions: the column's name, with the operator and a space
+	// between unless it is "=".
 	KeyNames []string
 	Key      []value.Value
 	Names    []string

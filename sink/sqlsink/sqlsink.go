@@ -115,9 +115,11 @@ type Session interface {
 	// Check checks now what the database would check at COMMIT. After an error only
 	// RollbackTo and Rollback are of use.
 	Check(ctx context.Context) error
-	// Savepoint marks a point of the transaction that RollbackTo returns to.
+	// Savepoint marks a point of the transaction. RollbackTo returns to the last one
+	// and forgets it, Release forgets it alone.
 	Savepoint(ctx context.Context) error
 	RollbackTo(ctx context.Context) error
+	Release(ctx context.Context) error
 }
 
 // Applied counts what one Apply did.
