@@ -7,7 +7,7 @@ import (
 var (
 	errReadGroup  = newError("ERR", "The GROUP option is only supported by XREADGROUP. You called XREAD instead.")
 	errReadNoAck  = newError("ERR", "The NOACK option is only supported by XREADGROUP. You called XREAD instead.")
-	errReadOdd    = newError("ERR", "Unbalanced XREAD list of streams: for each stream key an ID or $ must be specified.")
+	errReadOdd    = newError("ERR", "Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.")
 	errReadNew    = newError("ERR", "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.")
 	errReadBlock  = newError("ERR", "XREAD does not take BLOCK here: entries are read that are there")
 	errInfoSyntax = errorf("unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP.")
@@ -116,6 +116,10 @@ func (c *call) readAfter(tx *lull.Tx, key, after []byte, count int) ([]lull.Stre
 }
 
 func xinfoStream(c *call, tx *lull.Tx) error {
+	info, err := tx.XInfo(c.args[2])
+	if err != nil {
+		return err
+	}
 	full, count := false, int64(10)
 	if len(c.args) > 3 {
 		if full = c.word(3, "FULL"); !full || len(c.args) > 6 || len(c.args) == 5 {
@@ -133,10 +137,6 @@ func xinfoStream(c *call, tx *lull.Tx) error {
 		if count = n; count < 0 {
 			count = 10
 		}
-	}
-	info, err := tx.XInfo(c.args[2])
-	if err != nil {
-		return err
 	}
 	var found []lull.StreamEntry
 	if full {

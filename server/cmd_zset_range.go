@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/lullcache/lull"
@@ -22,8 +24,20 @@ func (c *call) scoreBound(i int) (score float64, exclusive, ok bool) {
 	if len(text) > 0 && text[0] == '(' {
 		text, exclusive = text[1:], true
 	}
-	score, ok = parseFloat(text)
+	score, ok = parseBound(text)
 	return score, exclusive, ok
+}
+
+// parseBound is parseFloat as C's strtod has it: nothing is 0, and what is too
+// large infinite.
+func parseBound(text []byte) (float64, bool) {
+	if len(text) == 0 {
+		return 0, true
+	}
+	if f, err := strconv.ParseFloat(string(text), 64); errors.Is(err, strconv.ErrRange) {
+		return f, true
+	}
+	return parseFloat(text)
 }
 
 func (c *call) scoreRange(low, high int) (r lull.ScoreRange, err error) {

@@ -221,7 +221,7 @@ func appendNeeds(dst []lull.KeyNeed, db int, cmd *command.Command, args [][]byte
 		if !ok {
 			return dst
 		}
-		need := lull.Need(k.Load) // the same scale
+		need := lull.Need(k.LoadFor(args)) // the same scale
 		if k.Access&command.Variable != 0 && len(args) > -cmd.Arity {
 			need = lull.NeedAll // SET with GET, say
 		}
