@@ -115,7 +115,7 @@ func TestDeadLettersErrors(t *testing.T) {
 }
 
 func TestInfoTellsOfLull(t *testing.T) {
-	s := startOver(t, Options{}, lull.Options{Ack: lull.AckDatabase})
+	s := startOver(t, Options{}, lull.Options{Ack: lull.AckDatabase}, func(*Server) {})
 	c := client(t, s)
 	ask(t, c, "SET", "a", "1")
 	text := ask(t, c, "INFO", "lull", "keyspace", "stats", "persistence").(string)
