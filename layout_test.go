@@ -38,7 +38,8 @@ var layers = [][]string{
 	{"."},
 	{"server", "internal/admin"},
 	{"cmd/"},
-	{"example/", "test/"},
+	{"example/demo"},
+	{"example/leaderboard", "example/pageviews", "example/eventlog", "test/"},
 }
 
 // only lists packages that may import less of ours than their layer says.

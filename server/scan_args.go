@@ -6,8 +6,6 @@ import (
 	"github.com/lullcache/lull/internal/resp"
 )
 
-var errCursor = newError("ERR", "invalid cursor")
-
 // scanArgs are the arguments of a command that pages through one key.
 type scanArgs struct {
 	cursor uint64
@@ -24,8 +22,8 @@ func (c *call) scanCursor(i int) (uint64, error) {
 	return cursor, nil
 }
 
-// scanOptions reads COUNT and MATCH from argument i on.
-func (c *call) scanOptions(i int) (a scanArgs, err error) {
+// pageOptions reads COUNT and MATCH from argument i on.
+func (c *call) pageOptions(i int) (a scanArgs, err error) {
 	a.count = 10
 	for ; i < len(c.args); i += 2 {
 		switch {

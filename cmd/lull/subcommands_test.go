@@ -174,6 +174,9 @@ func TestWhatRemainsIsTold(t *testing.T) {
 	if code := r.end(syscall.SIGTERM); code != exitRemains || !strings.Contains(r.stderr.String(), "1 rows") {
 		t.Errorf("exit code %d: %s", code, r.stderr.String())
 	}
+	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
 	_ = conn.Close()
 	r = serveIn(t, dir, "--config", "lull.yaml")
 	eventually(t, openFile(t, file), `SELECT count(*) FROM lull_strings_text WHERE key = 'a'`, 1)

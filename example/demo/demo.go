@@ -50,29 +50,31 @@ type Setup struct {
 
 // Start makes the tables of schema.sql (schema.postgres.sql for PostgreSQL) in files
 // and has a Lull serve its lull.yaml.
-func Start(ctx context.Context, files fs.FS, o Options) (s *Setup, err error) {
-	s = new(Setup)
-	if s.dir, err = os.MkdirTemp("", "lull-example-"); err != nil {
-		return nil, err
+func Start(ctx context.Context, files fs.FS, o Options) (*Setup, error) {
+	s := new(Setup)
+	if err := s.start(ctx, files, o); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Close())
-		}
-	}()
+	return s, nil
+}
+
+func (s *Setup) start(ctx context.Context, files fs.FS, o Options) (err error) {
+	if s.dir, err = os.MkdirTemp("", "lull-example-"); err != nil {
+		return err
+	}
 	if o.Database == "" {
 		o.Database = "sqlite:" + filepath.Join(s.dir, "example.db")
 	}
 	if err := s.openSQL(ctx, files, o.Database); err != nil {
-		return nil, err
+		return err
 	}
 	if o.Lull == "" {
 		if o.Lull, err = s.startLull(ctx, files, o.Database); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	s.Redis = redis.NewClient(&redis.Options{Addr: o.Lull})
-	return s, s.Redis.Ping(ctx).Err()
+	return s.Redis.Ping(ctx).Err()
 }
 
 // openSQL connects and makes the tables.
