@@ -190,7 +190,7 @@ func (tx *Tx) unmapped(h *handle) error {
 	}
 	h.t = tx.db.maps.KeysTable()
 	if tx.write {
-		return mapping.CheckGenericSize(h.name, nil)
+		return tx.db.bounds.check(h.name, nil)
 	}
 	return nil
 }

@@ -212,6 +212,9 @@ func (tx *Tx) stringCell(h *handle, val []byte) (value.Value, error) {
 	if len(val) > StringSizeMax {
 		return value.Value{}, ErrTooLong
 	}
+	if err := tx.db.CheckValueSize(len(h.name) + len(val)); err != nil {
+		return value.Value{}, err
+	}
 	if h.mapped() {
 		if h.t.Kind != kindOf(keyspace.TypeString) {
 			return value.Value{}, &wrongTableType{h.t.Name, h.t.Kind.String()}

@@ -44,10 +44,9 @@ func inMemory(f func(c *call) error, inMulti func(c *call, tx *lull.Tx) error) h
 
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
-	return []handlers{
-		connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
-		hashHandlers, keyHandlers, listHandlers, setHandlers, streamHandlers, stringHandlers, zsetHandlers,
-	}
+	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
+		zsetHandlers, streamHandlers, stringHandlers, keyHandlers,
+		hashHandlers, setHandlers, listHandlers}
 }
 
 // bindHandlers orders the handlers by the numbers of their commands. A handler
@@ -153,8 +152,20 @@ func (c *conn) lookup(args [][]byte) (*command.Command, *handler, error) {
 		return nil, nil, unknownCommand(args)
 	case !c.authed && !cmd.Is(command.NoAuth):
 		return cmd, h, errNoAuth
+	case cmd.Is(command.Write):
+		return cmd, h, c.checkSizes(args)
 	}
 	return cmd, h, nil
+}
+
+// checkSizes refuses a write with an argument that the database could not store.
+func (c *conn) checkSizes(args [][]byte) error {
+	for _, a := range args[1:] {
+		if err := c.srv.db.CheckValueSize(len(a)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // httpRequest recognises a browser that was made to send a request here: a page
@@ -234,6 +245,24 @@ func appendNeeds(dst []lull.KeyNeed, db int, cmd *command.Command, args [][]byte
 		}
 		for j := first; j <= last; j += k.Step {
 			dst = append(dst, lull.KeyNeed{Name: args[j], Database: db, Need: need})
+		}
+	}
+	if cmd.Name == "move" || cmd.Name == "copy" {
+		dst = appendFarNeed(dst, args)
+	}
+	return dst
+}
+
+// appendFarNeed appends the key in another database that MOVE and COPY may write: it
+// need not be there.
+func appendFarNeed(dst []lull.KeyNeed, args [][]byte) []lull.KeyNeed {
+	far := args[1]
+	if args[0][0]|0x20 == 'c' {
+		far = args[2]
+	}
+	for _, a := range args[2:] {
+		if n, ok := parseInteger(a); ok && n >= 0 && n < databases {
+			dst = append(dst, lull.KeyNeed{Name: far, Database: int(n), Need: lull.NeedExists})
 		}
 	}
 	return dst

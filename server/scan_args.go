@@ -3,8 +3,11 @@ package server
 import (
 	"strconv"
 
+	"github.com/lullcache/lull/internal/glob"
 	"github.com/lullcache/lull/internal/resp"
 )
+
+var errCursor = newError("ERR", "invalid cursor")
 
 // scanArgs are the arguments of a command that pages through one key.
 type scanArgs struct {
@@ -22,33 +25,41 @@ func (c *call) scanCursor(i int) (uint64, error) {
 	return cursor, nil
 }
 
-// pageOptions reads COUNT and MATCH from argument i on.
-func (c *call) pageOptions(i int) (a scanArgs, err error) {
+// scanOptions reads COUNT and MATCH from argument i on.
+func (c *call) scanOptions(i int) (a scanArgs, err error) {
 	a.count = 10
 	for ; i < len(c.args); i += 2 {
-		switch {
-		case i+1 == len(c.args):
-			return a, errSyntax
-		case c.word(i, "COUNT"):
-			n, err := c.integer(i + 1)
-			if err != nil {
-				return a, err
-			}
-			if n < 1 {
-				return a, errSyntax
-			}
-			a.count = clampInt(n)
-		case c.word(i, "MATCH"):
-			a.match = c.args[i+1]
-		default:
-			return a, errSyntax
+		if err := c.scanOption(i, &a); err != nil {
+			return a, err
 		}
 	}
 	return a, nil
 }
 
+// scanOption reads the option at argument i.
+func (c *call) scanOption(i int, a *scanArgs) error {
+	switch {
+	case i+1 == len(c.args):
+		return errSyntax
+	case c.word(i, "COUNT"):
+		n, err := c.integer(i + 1)
+		if err != nil {
+			return err
+		}
+		if n < 1 {
+			return errSyntax
+		}
+		a.count = clampInt(n)
+	case c.word(i, "MATCH"):
+		a.match = c.args[i+1]
+	default:
+		return errSyntax
+	}
+	return nil
+}
+
 // matches reports whether an item is to be returned.
-func (a *scanArgs) matches(item []byte) bool { return a.match == nil || globMatch(a.match, item) }
+func (a *scanArgs) matches(item []byte) bool { return a.match == nil || glob.Match(a.match, item, false) }
 
 // scanReply writes what a step of a scan found: items holds n replies.
 func (c *call) scanReply(next uint64, n int, items *resp.Writer) {

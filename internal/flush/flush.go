@@ -89,7 +89,8 @@ type Options struct {
 	Name, Lane, LogID string
 	Writer            sink.Writer
 	Dictionary        change.Dictionary
-	// Targets finds a table's target. With an error the table is parked.
+	// Targets finds a table's target. With an error the table is parked, and of the
+	// target only Order counts.
 	Targets func(table uint16) (*Target, error)
 	// Look looks at the catalog again for a parked table. After nil Targets gives
 	// the table as it is now.

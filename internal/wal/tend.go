@@ -94,6 +94,19 @@ func (l *Log) Trim(p Position) {
 	wake(l.wakeTend)
 }
 
+// Keep takes back what Trim has said of the log after p: it is needed again. What has
+// gone meanwhile is gone; Oldest tells.
+func (l *Log) Keep(p Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trimmed = min(l.trimmed, p)
+	for i := 0; i+1 < len(l.chain); i++ {
+		if l.chain[i+1].prevEnd > p {
+			l.chain[i].trimmedAt = time.Time{}
+		}
+	}
+}
+
 // tendLoop keeps segments allocated ahead and lets trimmed ones go.
 func (l *Log) tendLoop() {
 	defer l.running.Done()
