@@ -23,7 +23,7 @@ var files embed.FS
 const (
 	players = 200
 	workers = 8
-	games   = 500 // of each worker
+	games   = 250 // of each worker
 )
 
 var boards = []string{"eu", "us", "asia"}
