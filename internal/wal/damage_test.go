@@ -49,7 +49,7 @@ func sampleLog(t testing.TB) (image, []rec) {
 		for i := range 9 {
 			size := 40 + 7*i
 			if i == 4 {
-				size = 2600
+				size = 3500
 			}
 			want = append(want, mustAppend(t, l, testRecord(len(want), size)))
 			if i%3 == 0 {
