@@ -100,6 +100,7 @@ func partsAfter(n, rest, capacity int64) int {
 // ready, of which there are enough.
 func (l *Log) putParts(rec []byte) error {
 	k, done := kindFirst, 0
+	from := len(l.chain)
 	for done < len(rec) {
 		room := l.active.rest() - frameHeader
 		if room < partBytesMin {
@@ -119,6 +120,9 @@ func (l *Log) putParts(rec []byte) error {
 			return err
 		}
 		k, done = kindMiddle, done+len(part)
+	}
+	for _, s := range l.chain[from:] {
+		s.begins = l.active.position()
 	}
 	return nil
 }
