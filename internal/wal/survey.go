@@ -118,7 +118,7 @@ func (s *segmentFile) readHeader(fs fsys.FS) error {
 	if firstState != headerValid && secondState != headerBlank {
 		s.header, s.state = second, secondState
 	}
-	if s.state == headerValid && (s.number != s.num || s.size < segmentBytesMin) {
+	if s.state == headerValid && (s.number != s.num || s.size < segmentBytesMin || s.size > segmentBytesMax) {
 		s.state = headerBroken
 	}
 	return nil
@@ -231,7 +231,7 @@ func (s *survey) findEnd() (ending, error) {
 	if len(s.chain) == 0 {
 		return ending{}, s.checkUnused()
 	}
-	if err := s.checkBeginning(); err != nil {
+	if err := s.checkFiles(); err != nil {
 		return ending{}, err
 	}
 	first := len(s.chain) - 1
@@ -283,9 +283,15 @@ func (s *survey) checkUnused() error {
 	return nil
 }
 
-// checkBeginning is for segments before the chain. What a trim leaves there has a
-// header.
-func (s *survey) checkBeginning() error {
+// checkFiles looks at what needs no frames: that segments are as long as they were,
+// and that those before the chain, which a trim left, have a header.
+func (s *survey) checkFiles() error {
+	for _, f := range s.chain {
+		if f.fileSize < f.size {
+			why := fmt.Sprintf("the file ends here, its header says at %d", f.size)
+			return &DamageError{File: f.name, Offset: f.fileSize, Why: why}
+		}
+	}
 	for _, f := range s.files {
 		if f.num < s.chain[0].num && f.state != headerValid {
 			return &DamageError{File: f.name, Why: whyHeader, cause: damageHeader}
