@@ -29,6 +29,8 @@ type pair struct {
 	node  *node
 	// history is the last commands, for reports.
 	history [][]string
+	// queued is what stands since the last MULTI.
+	queued [][]string
 	// cold drops the keys from Lull's memory before each command.
 	cold bool
 	// names are words that were arguments: what cold may have to drop.
@@ -175,11 +177,10 @@ func (p *pair) send(commands ...[]string) bool {
 		}
 	}
 	want, got := p.redis.pipe(commands), p.lull.pipe(commands)
-	var queued [][]string
 	for i, args := range commands {
 		same := false
-		if strings.EqualFold(args[0], "EXEC") && want[i].aggregate() && got[i].aggregate() && len(want[i].items) == len(queued) && len(got[i].items) == len(queued) {
-			same = p.compareAll(queued, want[i].items, got[i].items)
+		if n := len(p.queued); strings.EqualFold(args[0], "EXEC") && len(want[i].items) == n && len(got[i].items) == n {
+			same = p.compareAll(p.queued, want[i].items, got[i].items)
 		} else {
 			same = p.compare(args, want[i], got[i])
 		}
@@ -187,9 +188,9 @@ func (p *pair) send(commands ...[]string) bool {
 		case !same:
 			return false
 		case want[i].text == "QUEUED":
-			queued = append(queued, args)
+			p.queued = append(p.queued, args)
 		case strings.EqualFold(args[0], "MULTI"):
-			queued = nil
+			p.queued = nil
 		}
 	}
 	return true
