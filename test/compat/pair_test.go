@@ -30,7 +30,8 @@ type pair struct {
 	// history is the last commands, for reports.
 	history [][]string
 	// queued is what stands since the last MULTI.
-	queued [][]string
+	queued  [][]string
+	inMulti bool
 	// cold drops the keys from Lull's memory before each command.
 	cold bool
 	// names are words that were arguments: what cold may have to drop.
@@ -172,7 +173,7 @@ func (p *pair) send(commands ...[]string) bool {
 	}
 	p.note(commands)
 	if len(commands) == 1 {
-		if s := shapeOf(commands[0]); s.scan > 0 {
+		if s := shapeOf(commands[0]); s.scan > 0 && !p.inMulti {
 			return p.compare(commands[0], scanAll(p.redis, commands[0], s), scanAll(p.lull, commands[0], s))
 		}
 	}
@@ -190,7 +191,9 @@ func (p *pair) send(commands ...[]string) bool {
 		case want[i].text == "QUEUED":
 			p.queued = append(p.queued, args)
 		case strings.EqualFold(args[0], "MULTI"):
-			p.queued = nil
+			p.queued, p.inMulti = nil, true
+		default:
+			p.inMulti = false
 		}
 	}
 	return true
