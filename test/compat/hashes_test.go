@@ -93,4 +93,3 @@ func pageOptions(g *gen) (words []string) {
 	}
 	return words
 }
-

@@ -67,6 +67,15 @@ func (g *gen) anyKey() string {
 // family adds its own.
 var keyMakers = map[string]func(g *gen, key string) []string{
 	"string": func(g *gen, key string) []string { return []string{"SET", key, g.value()} },
+	"hash": func(g *gen, key string) []string {
+		return []string{"HSET", key, g.member(), g.value(), g.member(), g.value()}
+	},
+	"set": func(g *gen, key string) []string {
+		return append([]string{"SADD", key}, g.some(1+g.IntN(4), g.member)...)
+	},
+	"list": func(g *gen, key string) []string {
+		return append([]string{"RPUSH", key}, g.some(1+g.IntN(4), g.value)...)
+	},
 	"zset":   makeZSet,
 	"stream": makeStream,
 }
