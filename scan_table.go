@@ -64,7 +64,7 @@ func (db *DB) tablePage(ctx context.Context, st *scanState, t *mapping.Table, li
 	ctx, cancel := context.WithTimeout(ctx, db.opts.LoadTimeout)
 	defer cancel()
 	seen, keys := 0, len(db.tables[t.ID].plan.key)
-	err = db.sink.Read(ctx, []sink.Query{q}, func(_ int, vals []value.Value) error {
+	err = db.readSQL(ctx, []sink.Query{q}, func(_ int, vals []value.Value) error {
 		seen++
 		st.after = append([]value.Value(nil), vals[keyAt:keys]...)
 		if row, ok := db.scanRow(t, vals[keyAt:keys], vals[keys:]); ok {

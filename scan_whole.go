@@ -174,12 +174,12 @@ func (db *DB) countTable(ctx context.Context, t *mapping.Table, n uint8) (count 
 		own := db.ownKey(dbKey{db: n})
 		where = []sink.Match{{Column: key[0], Op: "=", Value: own[0]}, {Column: key[1], Op: "=", Value: own[1]}}
 	case len(key) == 0: // the pattern is one key
-		count, exact, err = db.sink.Count(ctx, t.SQL, nil, nil, countExactMax)
+		count, exact, err = db.countSQL(ctx, t.SQL, nil, nil, countExactMax)
 		return min(count, 1), exact, err
 	case len(t.Row) > 0:
 		distinct = key
 	}
-	return db.sink.Count(ctx, t.SQL, distinct, where, countExactMax)
+	return db.countSQL(ctx, t.SQL, distinct, where, countExactMax)
 }
 
 func (db *DB) countInMemory(n uint8, l locking) (count int64) {

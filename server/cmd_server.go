@@ -3,6 +3,8 @@ package server
 import (
 	"bytes"
 	"time"
+
+	"github.com/lullcache/lull/internal/glob"
 )
 
 var serverHandlers = handlers{
@@ -46,7 +48,7 @@ func configGet(c *call) error {
 	var found []string
 	for _, name := range params.names {
 		for _, pattern := range c.args[2:] {
-			if globMatch(bytes.ToLower(pattern), []byte(name)) {
+			if glob.Match(bytes.ToLower(pattern), []byte(name), false) {
 				found = append(found, name)
 				break
 			}

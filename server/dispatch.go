@@ -151,8 +151,20 @@ func (c *conn) lookup(args [][]byte) (*command.Command, *handler, error) {
 		return nil, nil, unknownCommand(args)
 	case !c.authed && !cmd.Is(command.NoAuth):
 		return cmd, h, errNoAuth
+	case cmd.Is(command.Write):
+		return cmd, h, c.checkSizes(args)
 	}
 	return cmd, h, nil
+}
+
+// checkSizes refuses a write with an argument that the database could not store.
+func (c *conn) checkSizes(args [][]byte) error {
+	for _, a := range args[1:] {
+		if err := c.srv.db.CheckValueSize(len(a)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // httpRequest recognises a browser that was made to send a request here: a page
@@ -232,6 +244,24 @@ func appendNeeds(dst []lull.KeyNeed, db int, cmd *command.Command, args [][]byte
 		}
 		for j := first; j <= last; j += k.Step {
 			dst = append(dst, lull.KeyNeed{Name: args[j], Database: db, Need: need})
+		}
+	}
+	if cmd.Name == "move" || cmd.Name == "copy" {
+		dst = appendFarNeed(dst, args)
+	}
+	return dst
+}
+
+// appendFarNeed appends the key in another database that MOVE and COPY may write: it
+// need not be there.
+func appendFarNeed(dst []lull.KeyNeed, args [][]byte) []lull.KeyNeed {
+	far := args[1]
+	if args[0][0]|0x20 == 'c' {
+		far = args[2]
+	}
+	for _, a := range args[2:] {
+		if n, ok := parseInteger(a); ok && n >= 0 && n < databases {
+			dst = append(dst, lull.KeyNeed{Name: far, Database: int(n), Need: lull.NeedExists})
 		}
 	}
 	return dst
