@@ -11,7 +11,7 @@ import (
 	"github.com/lullcache/lull"
 )
 
-const playersTable = `CREATE TABLE players (
+const playerRowsTable = `CREATE TABLE players (
 	id INTEGER NOT NULL PRIMARY KEY,
 	name TEXT NOT NULL,
 	score INTEGER NOT NULL DEFAULT 0,
@@ -20,10 +20,10 @@ const playersTable = `CREATE TABLE players (
 	note TEXT,
 	loud TEXT GENERATED ALWAYS AS (upper(name)) STORED)`
 
-func openPlayers(t *testing.T, statements ...string) (*lull.DB, *sql.DB) {
+func openPlayerRows(t *testing.T, statements ...string) (*lull.DB, *sql.DB) {
 	t.Helper()
 	dir := t.TempDir()
-	raw := inSQL(t, dir, append([]string{playersTable}, statements...)...)
+	raw := inSQL(t, dir, append([]string{playerRowsTable}, statements...)...)
 	db := openSQLite(t, dir, func(o *lull.Options) {
 		o.Tables = []lull.TableSpec{{Name: "players", Key: "player:{id}", Type: "hash", Columns: []string{"name", "score", "level", "balance", "loud"}}}
 	})
@@ -75,7 +75,7 @@ func hshow(t *testing.T, db *lull.DB, key string) string {
 	return strings.Join(pairs, " ")
 }
 
-func wantErr(t *testing.T, what string, err error, part string) {
+func wantRefusal(t *testing.T, what string, err error, part string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), part) {
 		t.Errorf("%s: got %v, wanted an error with %q", what, err, part)
@@ -90,9 +90,9 @@ func wantText(t *testing.T, what, got, want string) {
 }
 
 func TestAMappedHashIsItsRow(t *testing.T) {
-	db, raw := openPlayers(t)
+	db, raw := openPlayerRows(t)
 	_, err := hset(t, db, "player:1", "score", "5")
-	wantErr(t, "a row without a name", err, "players: a new row needs name")
+	wantRefusal(t, "a row without a name", err, "players: a new row needs name")
 	if n, err := hset(t, db, "player:1", "name", "Ann", "score", "5", "name", "Anna"); n != 2 || err != nil {
 		t.Errorf("a new row: got %d, %v, wanted 2 fields", n, err)
 	}
@@ -116,7 +116,7 @@ func TestAMappedHashIsItsRow(t *testing.T) {
 }
 
 func TestAMappedHashRefusesWhatItsColumnsDo(t *testing.T) {
-	db, _ := openPlayers(t)
+	db, _ := openPlayerRows(t)
 	if _, err := hset(t, db, "player:1", "name", "Ann"); err != nil {
 		t.Fatal(err)
 	}
@@ -127,15 +127,15 @@ func TestAMappedHashRefusesWhatItsColumnsDo(t *testing.T) {
 		{"too many digits", "balance", "12345.00", "players.balance"},
 	} {
 		_, err := hset(t, db, "player:1", "name", "Eve", tt.field, tt.val)
-		wantErr(t, tt.name, err, tt.want)
+		wantRefusal(t, tt.name, err, tt.want)
 	}
 	_, err := hset(t, db, "player:01", "name", "Eve")
-	wantErr(t, "a key in another spelling", err, "must be written as")
+	wantRefusal(t, "a key in another spelling", err, "must be written as")
 	wantText(t, "the row", hshow(t, db, "player:1"), "name=Ann score=0")
 }
 
 func TestAFieldThatIsDeletedBecomesNull(t *testing.T) {
-	db, raw := openPlayers(t)
+	db, raw := openPlayerRows(t)
 	if _, err := hset(t, db, "player:1", "name", "Ann", "level", "3", "balance", "1"); err != nil {
 		t.Fatal(err)
 	}
@@ -149,15 +149,15 @@ func TestAFieldThatIsDeletedBecomesNull(t *testing.T) {
 		t.Errorf("HDEL without a row: got %d, %v, wanted 0", n, err)
 	}
 	_, err := hdel(t, db, "player:1", "name")
-	wantErr(t, "HDEL of NOT NULL", err, "players.name: may not be NULL")
+	wantRefusal(t, "HDEL of NOT NULL", err, "players.name: may not be NULL")
 	_, err = hdel(t, db, "player:1", "nothing")
-	wantErr(t, "HDEL of an unknown field", err, "no field")
+	wantRefusal(t, "HDEL of an unknown field", err, "no field")
 	flushed(t, db)
 	wantText(t, "rows", strings.Join(rowsOf(t, raw, "SELECT id, name, score, level IS NULL, balance IS NULL FROM players"), ", "), "1 Ann 0 1 1")
 }
 
 func TestIncrementsOfMappedFieldsKeepToTheColumn(t *testing.T) {
-	db, raw := openPlayers(t, "INSERT INTO players (id, name, score, balance) VALUES (1, 'Ann', 5, 10.5)")
+	db, raw := openPlayerRows(t, "INSERT INTO players (id, name, score, balance) VALUES (1, 'Ann', 5, 10.5)")
 	incr := func(field string, n int64) (sum int64, err error) {
 		err = try(t, db, func(tx *lull.Tx) (err error) {
 			sum, err = tx.HIncrBy([]byte("player:1"), []byte(field), n)
@@ -179,9 +179,9 @@ func TestIncrementsOfMappedFieldsKeepToTheColumn(t *testing.T) {
 		t.Errorf("HINCRBY of NULL: got %d, %v", n, err)
 	}
 	_, err := incr("level", math.MaxInt64)
-	wantErr(t, "HINCRBY beyond 64 bits", err, lull.ErrOverflow.Error())
+	wantRefusal(t, "HINCRBY beyond 64 bits", err, lull.ErrOverflow.Error())
 	_, err = incr("name", 1)
-	wantErr(t, "HINCRBY of a text", err, lull.ErrFieldNotInteger.Error())
+	wantRefusal(t, "HINCRBY of a text", err, lull.ErrFieldNotInteger.Error())
 	if s, err := incrFloat("balance", "0.25"); s != "10.75" || err != nil {
 		t.Errorf("HINCRBYFLOAT: got %q, %v", s, err)
 	}
@@ -189,15 +189,15 @@ func TestIncrementsOfMappedFieldsKeepToTheColumn(t *testing.T) {
 		t.Errorf("HINCRBYFLOAT shows the column's text: got %q, %v, wanted 11.00", s, err)
 	}
 	_, err = incrFloat("balance", "9999")
-	wantErr(t, "HINCRBYFLOAT beyond the column", err, "players.balance")
+	wantRefusal(t, "HINCRBYFLOAT beyond the column", err, "players.balance")
 	_, err = incrFloat("balance", "0.001")
-	wantErr(t, "HINCRBYFLOAT below the column's scale", err, "players.balance")
+	wantRefusal(t, "HINCRBYFLOAT below the column's scale", err, "players.balance")
 	flushed(t, db)
 	wantText(t, "rows", strings.Join(rowsOf(t, raw, "SELECT score, level, balance FROM players"), ", "), "15 3 11")
 }
 
 func TestMadeFieldsAreShownAfterTheFlush(t *testing.T) {
-	db, _ := openPlayers(t)
+	db, _ := openPlayerRows(t)
 	if _, err := hset(t, db, "player:1", "name", "Ann"); err != nil {
 		t.Fatal(err)
 	}
@@ -205,11 +205,11 @@ func TestMadeFieldsAreShownAfterTheFlush(t *testing.T) {
 	db.NewSession().Forget([]byte("player:1"))
 	wantText(t, "the row", hshow(t, db, "player:1"), "loud=ANN name=Ann score=0")
 	_, err := hdel(t, db, "player:1", "loud")
-	wantErr(t, "HDEL of a made field", err, "read-only")
+	wantRefusal(t, "HDEL of a made field", err, "read-only")
 }
 
 func TestDeletingAndMakingARowInOneUnitIsAnUpdate(t *testing.T) {
-	db, raw := openPlayers(t, "INSERT INTO players (id, name, score, level, note) VALUES (1, 'Ann', 5, 3, 'mine')")
+	db, raw := openPlayerRows(t, "INSERT INTO players (id, name, score, level, note) VALUES (1, 'Ann', 5, 3, 'mine')")
 	do(t, db, "player:1", func(tx *lull.Tx) error {
 		if _, err := tx.Del([]byte("player:1")); err != nil {
 			return err
@@ -227,7 +227,7 @@ func TestGenericFieldsHaveASizeThatCanBeIndexed(t *testing.T) {
 	defer closeDB(t, db)
 	long := strings.Repeat("f", 2000)
 	_, err := hset(t, db, "h", "a", "1", long, "2")
-	wantErr(t, "a long field", err, "at most 2000")
+	wantRefusal(t, "a long field", err, "at most 2000")
 	if n, err := hdel(t, db, "h", long); n != 0 || err != nil {
 		t.Errorf("HDEL of a field too long to be there: got %d, %v", n, err)
 	}

@@ -75,9 +75,9 @@ func TestAMappedSetIsItsRows(t *testing.T) {
 	if err := sadd(t, db, "tags:a", "1", "2", "3"); err != nil {
 		t.Fatal(err)
 	}
-	wantErr(t, "another spelling", sadd(t, db, "tags:a", "9", "01"), "must be written as")
-	wantErr(t, "a text", sadd(t, db, "tags:a", "9", "x"), "tags.tag")
-	wantErr(t, "another spelling removed", srem(t, db, "tags:a", "1", "01"), "must be written as")
+	wantRefusal(t, "another spelling", sadd(t, db, "tags:a", "9", "01"), "must be written as")
+	wantRefusal(t, "a text", sadd(t, db, "tags:a", "9", "x"), "tags.tag")
+	wantRefusal(t, "another spelling removed", srem(t, db, "tags:a", "1", "01"), "must be written as")
 	if err := srem(t, db, "tags:a", "2", "8"); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestStoringIntoAMappedSetKeepsTheRowsThatStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := store(t, db, lull.SUnion, "tags:b", "source")
-	wantErr(t, "a member that the column does not take", err, "tags.tag")
+	wantRefusal(t, "a member that the column does not take", err, "tags.tag")
 	wantText(t, "the set", sshow(t, db, "tags:b"), "2")
 }
 
