@@ -288,7 +288,7 @@ func zrandmember(c *call, tx *lull.Tx) error {
 }
 
 func zscan(c *call, tx *lull.Tx) error {
-	cursor, err := c.scanCursor(2)
+	cursor, err := c.cursor(2)
 	if err != nil {
 		return err
 	}
@@ -301,20 +301,20 @@ func zscan(c *call, tx *lull.Tx) error {
 		c.scanReply(0, 0, &items)
 		return nil
 	}
-	a, err := c.scanOptions(3)
+	o, err := c.scanOptions(3, false)
 	if err != nil {
 		return err
 	}
 	whole := size <= listpackItems
 	n := 0
 	step := func(member []byte, score float64) {
-		if whole = whole && len(member) <= listpackMember; a.matches(member) {
+		if whole = whole && len(member) <= listpackMember; o.matches(member) {
 			n += 2
 			items.Bulk(member)
 			items.Bulk(appendScanScore(nil, score, whole))
 		}
 	}
-	next, err := tx.ZScan(c.args[1], cursor, a.count, step)
+	next, err := tx.ZScan(c.args[1], cursor, o.count, step)
 	c.scanReply(next, n, &items)
 	return err
 }
