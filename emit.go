@@ -1,7 +1,6 @@
 package lull
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/lullcache/lull/internal/change"
@@ -253,22 +252,6 @@ func (tx *Tx) withTime(h *handle, cells []change.Cell) []change.Cell {
 	}
 	at := change.Cell{Col: uint16(h.t.UpdatedAt), Val: timeCell(&h.t.Cells[h.t.UpdatedAt], tx.now)}
 	return tx.cellsOf(append(slices.Clone(cells), at)...)
-}
-
-// canExpire returns an error that names the setting if keys like h cannot expire.
-func (tx *Tx) canExpire(h *handle) error {
-	if h.mapped() {
-		return canExpire(h.t)
-	}
-	return nil
-}
-
-func canExpire(t *mapping.Table) error {
-	switch t.Spec.OnExpire {
-	case "delete", "evict":
-		return nil
-	}
-	return fmt.Errorf("%w: table %s does not say what expiry means; set tables.%s.on_expire to delete (with expires) or evict", ErrNoExpiry, t.Name, t.Name)
 }
 
 // setExpiry gives an existing key the expiry at (ms, 0 none).

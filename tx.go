@@ -52,6 +52,9 @@ const (
 	// flagReload: the database may have changed the row as it took it; it is loaded
 	// again when next read.
 	flagReload
+	// flagHeaderDue: the stream's header is to be written by the next unit that
+	// opens it.
+	flagHeaderDue
 )
 
 // touched is an entry that the unit changed.
@@ -129,12 +132,16 @@ func (tx *Tx) open(name []byte, want keyspace.Type, need Need) (handle, error) {
 	}
 	h.e.Access = accessClock(tx.now)
 	if h.e.ExpireAt != 0 && h.e.ExpireAt <= tx.now {
-		if err := tx.expire(&h, need); err != nil {
+		if err := tx.expire(&h, need); err != nil || h.e == nil {
 			return h, err
 		}
 	}
 	if need == NeedAll && h.e.Flags&keyspace.Stub != 0 || tx.stale(&h) || tx.blind(&h, need) {
 		return h, tx.miss(&h, need)
+	}
+	if h.e.Flags&flagHeaderDue != 0 && h.exists() {
+		h.e.Flags &^= flagHeaderDue
+		tx.putHeader(&h)
 	}
 	if want != keyspace.TypeNone && h.exists() && h.e.Type() != want && need != NeedNone {
 		return h, ErrWrongType

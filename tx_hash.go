@@ -123,12 +123,13 @@ func (tx *Tx) HIncrByFloat(key, field, by []byte) (string, error) {
 	if !ok {
 		old = zeroText
 	}
-	if _, ok := keyspace.AddFloatText(nil, old, zeroText); !ok {
-		return "", ErrFieldNotFloat
-	}
 	sum, ok := keyspace.AddFloatText(nil, old, by)
-	if !ok {
+	switch {
+	case ok:
+	case finite(old) || infinite(old):
 		return "", ErrNaN
+	default:
+		return "", ErrFieldNotFloat
 	}
 	if err := tx.setField(&h, field, sum); err != nil {
 		return "", err
@@ -141,13 +142,24 @@ var zeroText = []byte("0")
 
 // checkIncrement refuses what is no finite number.
 func checkIncrement(by []byte) error {
-	if _, ok := keyspace.AddFloatText(nil, by, zeroText); ok {
+	switch {
+	case finite(by):
 		return nil
-	}
-	if f, ok := keyspace.ParseFloat(by); ok && math.IsInf(f, 0) {
+	case infinite(by):
 		return ErrInfinite
 	}
 	return ErrNotFloat
+}
+
+// finite reports whether text is a finite number of Redis's long double.
+func finite(text []byte) bool {
+	_, ok := keyspace.AddFloatText(nil, text, zeroText)
+	return ok
+}
+
+func infinite(text []byte) bool {
+	f, ok := keyspace.ParseFloat(text)
+	return ok && math.IsInf(f, 0)
 }
 
 // HGet returns a field's value. It is valid until the unit ends or the hash is

@@ -124,15 +124,20 @@ func (tx *Tx) Expire(key []byte, at int64, when ExpireWhen) (bool, error) {
 	if err != nil || !h.exists() {
 		return false, err
 	}
-	if err := tx.canExpire(&h); err != nil {
-		return false, err
+	if h.mapped() {
+		if err := canExpire(h.t); err != nil {
+			return false, err
+		}
 	}
-	if !when.allows(h.e.ExpireAt, at) {
+	switch {
+	case !when.allows(h.e.ExpireAt, at):
 		return false, nil
-	}
-	if at <= tx.now {
+	case at <= tx.now:
 		tx.remove(&h)
 		return true, nil
+	}
+	if at, err = expiryFor(&h, at); err != nil {
+		return false, err
 	}
 	tx.setExpiry(&h, at)
 	return true, nil

@@ -67,7 +67,8 @@ type XAddOptions struct {
 // an entry with an id that Lull chooses can be appended to a mapped stream without the
 // header: the clock is above every id that was chosen before, and the row is
 // inserted whatever the header says. The header then is neither known nor written;
-// the next look at the stream reads it and puts both together.
+// the next look at the stream reads it and puts both together. Only the length of a
+// stream without id columns misses such entries if Lull was restarted in between.
 func (tx *Tx) XAdd(key []byte, id NewStreamID, fields [][]byte, o XAddOptions) (at StreamID, added bool, err error) {
 	if !id.Auto && !id.AutoSeq && id.ID.IsZero() {
 		return at, false, ErrStreamZeroID

@@ -171,6 +171,8 @@ func (s *streamSteps) act() {
 	case 10:
 		if s.rng.IntN(4) == 0 {
 			s.trim()
+		} else {
+			s.addTrimming()
 		}
 	default:
 		if n := xlen(s.t, s.db, s.key()); n != int64(len(s.model.ids)) {
@@ -226,6 +228,9 @@ func (s *streamSteps) del() {
 func (s *streamSteps) trim() {
 	s.t.Helper()
 	trim := lull.StreamTrim{By: lull.TrimLen, MaxLen: s.rng.Int64N(int64(len(s.model.ids)) + 10)}
+	if s.rng.IntN(6) == 0 {
+		trim.MaxLen = 0
+	}
 	keep := int(trim.MaxLen)
 	if s.rng.IntN(2) == 0 {
 		trim = lull.StreamTrim{By: lull.TrimID, MinID: s.anyID()}
@@ -241,6 +246,22 @@ func (s *streamSteps) trim() {
 		if err == nil && got != int64(want) {
 			s.t.Errorf("trim %+v: got %d, wanted %d", trim, got, want)
 		}
+		return err
+	})
+}
+
+// addTrimming appends an entry and removes a few of the oldest.
+func (s *streamSteps) addTrimming() {
+	s.t.Helper()
+	s.last.Seq++
+	s.model.ids = append(s.model.ids, s.last)
+	s.model.n[s.last] = s.step
+	keep := max(0, len(s.model.ids)-s.rng.IntN(30))
+	s.model.ids = slices.Clone(s.model.ids[len(s.model.ids)-keep:])
+	do(s.t, s.db, s.key(), func(tx *lull.Tx) error {
+		fields := [][]byte{[]byte("kind"), []byte("k"), []byte("n"), fmt.Append(nil, s.step)}
+		o := lull.XAddOptions{Trim: lull.StreamTrim{By: lull.TrimLen, MaxLen: int64(keep)}}
+		_, _, err := tx.XAdd([]byte(s.key()), lull.NewStreamID{ID: s.last}, fields, o)
 		return err
 	})
 }

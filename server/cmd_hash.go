@@ -209,7 +209,7 @@ func (c *call) symmetric(i int) (int64, error) {
 }
 
 func hscan(c *call, tx *lull.Tx) error {
-	cursor, err := c.scanCursor(2)
+	cursor, err := c.cursor(2)
 	if err != nil {
 		return err
 	}
@@ -222,13 +222,13 @@ func hscan(c *call, tx *lull.Tx) error {
 		c.scanReply(0, 0, &items)
 		return nil
 	}
-	a, err := c.scanOptions(3)
+	o, err := c.scanOptions(3, false)
 	if err != nil {
 		return err
 	}
 	n := 0
-	next, err := tx.HScan(c.args[1], cursor, a.count, func(field, val []byte) {
-		if a.matches(field) {
+	next, err := tx.HScan(c.args[1], cursor, o.count, func(field, val []byte) {
+		if o.matches(field) {
 			n += 2
 			items.Bulk(field)
 			items.Bulk(val)

@@ -7,13 +7,66 @@ import (
 
 	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/glob"
+	"github.com/lullcache/lull/internal/resp"
 )
 
 // SCAN, KEYS, DBSIZE and RANDOMKEY speak of memory and SQL. Inside EXEC, which holds
 // all locks, they speak of memory, and only if that is all.
 
+// scanOptions are those of SCAN and its like.
+type scanOptions struct {
+	count   int
+	pattern []byte // nil: all
+	typ     string // "": all
+}
+
 // scanCountMax bounds the work of one call.
 const scanCountMax = 1 << 20
+
+// scanOptions reads [MATCH pattern] [COUNT n] and, if typed, [TYPE t] from argument
+// i on.
+func (c *call) scanOptions(i int, typed bool) (scanOptions, error) {
+	o := scanOptions{count: 10}
+	for ; i < len(c.args); i += 2 {
+		switch more := i+1 < len(c.args); {
+		case more && c.word(i, "COUNT"):
+			n, err := c.integer(i + 1)
+			switch {
+			case err != nil:
+				return o, err
+			case n < 1:
+				return o, errSyntax
+			}
+			o.count = int(min(n, scanCountMax))
+		case more && c.word(i, "MATCH"):
+			o.pattern = c.args[i+1]
+			if string(o.pattern) == "*" {
+				o.pattern = nil
+			}
+		case more && typed && c.word(i, "TYPE"):
+			o.typ = strings.ToLower(string(c.args[i+1]))
+		default:
+			return o, errSyntax
+		}
+	}
+	return o, nil
+}
+
+// matches reports whether SCAN shows a name.
+func (o *scanOptions) matches(name []byte) bool {
+	return o.pattern == nil || glob.Match(o.pattern, name, false)
+}
+
+var errCursor = newError("ERR", "invalid cursor")
+
+// cursor reads argument i as a cursor.
+func (c *call) cursor(i int) (uint64, error) {
+	n, err := strconv.ParseUint(string(c.args[i]), 10, 64)
+	if err != nil {
+		return 0, errCursor
+	}
+	return n, nil
+}
 
 // scanner pages through keys.
 type scanner func(cursor uint64, count int, fn func(key string, typ lull.KeyType)) (uint64, error)
@@ -26,23 +79,18 @@ func scan(c *call) error {
 
 func scanInMulti(c *call, tx *lull.Tx) error { return c.scanKeys(tx.Scan) }
 
-// scanKeys answers SCAN cursor [MATCH pattern] [COUNT n] [TYPE type].
 func (c *call) scanKeys(next scanner) error {
-	cursor, err := c.scanCursor(1)
+	cursor, err := c.cursor(1)
 	if err != nil {
 		return err
 	}
-	a, only := scanArgs{count: 10}, ""
-	for i := 2; i < len(c.args); i += 2 {
-		if i+1 < len(c.args) && c.word(i, "TYPE") {
-			only = strings.ToLower(string(c.args[i+1]))
-		} else if err := c.scanOption(i, &a); err != nil {
-			return err
-		}
+	o, err := c.scanOptions(2, true)
+	if err != nil {
+		return err
 	}
 	var found []string
-	cursor, err = next(cursor, min(a.count, scanCountMax), func(key string, typ lull.KeyType) {
-		if (only == "" || only == typ.String()) && a.matches([]byte(key)) {
+	cursor, err = next(cursor, o.count, func(key string, typ lull.KeyType) {
+		if (o.typ == "" || o.typ == typ.String()) && o.matches([]byte(key)) {
 			found = append(found, key)
 		}
 	})
@@ -132,4 +180,12 @@ func (c *call) size(count func() (int64, error)) error {
 	}
 	c.out.Int(n)
 	return nil
+}
+
+// scanReply writes what a step of HSCAN and its like found: items holds n replies.
+func (c *call) scanReply(next uint64, n int, items *resp.Writer) {
+	c.out.Array(2)
+	c.out.BulkString(strconv.FormatUint(next, 10))
+	c.out.Array(n)
+	c.out.Append(items.Bytes())
 }

@@ -146,7 +146,7 @@ func srandmember(c *call, tx *lull.Tx) error {
 }
 
 func sscan(c *call, tx *lull.Tx) error {
-	cursor, err := c.scanCursor(2)
+	cursor, err := c.cursor(2)
 	if err != nil {
 		return err
 	}
@@ -159,13 +159,13 @@ func sscan(c *call, tx *lull.Tx) error {
 		c.scanReply(0, 0, &items)
 		return nil
 	}
-	a, err := c.scanOptions(3)
+	o, err := c.scanOptions(3, false)
 	if err != nil {
 		return err
 	}
 	n := 0
-	next, err := tx.SScan(c.args[1], cursor, a.count, func(member []byte) {
-		if a.matches(member) {
+	next, err := tx.SScan(c.args[1], cursor, o.count, func(member []byte) {
+		if o.matches(member) {
 			n++
 			items.Bulk(member)
 		}

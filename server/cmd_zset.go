@@ -287,7 +287,7 @@ func zrandmember(c *call, tx *lull.Tx) error {
 }
 
 func zscan(c *call, tx *lull.Tx) error {
-	cursor, err := c.scanCursor(2)
+	cursor, err := c.cursor(2)
 	if err != nil {
 		return err
 	}
@@ -300,13 +300,13 @@ func zscan(c *call, tx *lull.Tx) error {
 		c.scanReply(0, 0, &items)
 		return nil
 	}
-	a, err := c.scanOptions(3)
+	o, err := c.scanOptions(3, false)
 	if err != nil {
 		return err
 	}
 	n := 0
-	next, err := tx.ZScan(c.args[1], cursor, a.count, func(member []byte, score float64) {
-		if a.matches(member) {
+	next, err := tx.ZScan(c.args[1], cursor, o.count, func(member []byte, score float64) {
+		if o.matches(member) {
 			n += 2
 			items.Bulk(member)
 			var text [32]byte

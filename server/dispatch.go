@@ -45,8 +45,7 @@ func inMemory(f func(c *call) error, inMulti func(c *call, tx *lull.Tx) error) h
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
 	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
-		zsetHandlers, streamHandlers, stringHandlers, keyHandlers,
-		hashHandlers, setHandlers, listHandlers}
+		stringHandlers, keyHandlers, hashHandlers, setHandlers, listHandlers, zsetHandlers, streamHandlers}
 }
 
 // bindHandlers orders the handlers by the numbers of their commands. A handler

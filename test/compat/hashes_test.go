@@ -33,7 +33,7 @@ func nextHash(g *gen) []string {
 	case 14, 15:
 		return []string{"HINCRBYFLOAT", key, g.member(), g.float()}
 	case 16, 17:
-		return append([]string{"HRANDFIELD", key}, randomOptions(g, "WITHVALUES")...)
+		return append([]string{"HRANDFIELD", key}, sampleOptions(g, "WITHVALUES")...)
 	case 18, 19:
 		return append([]string{"HSCAN", key, g.pick("0", "0", "0", "a")}, pageOptions(g)...)
 	case 20:
@@ -66,9 +66,9 @@ func manyFields(g *gen, key string) []string {
 	return words
 }
 
-// randomOptions are the arguments of commands that choose elements at random. Counts
+// sampleOptions are the arguments of commands that choose elements at random. Counts
 // of what may repeat stay small.
-func randomOptions(g *gen, with string) (words []string) {
+func sampleOptions(g *gen, with string) (words []string) {
 	if g.one(3) {
 		return nil
 	}
@@ -93,4 +93,3 @@ func pageOptions(g *gen) (words []string) {
 	}
 	return words
 }
-

@@ -29,7 +29,7 @@ func nextSet(g *gen) []string {
 	case 11:
 		return append([]string{"SPOP", key}, g.pick("0", "1000", "-1", "a", "9223372036854775807", "9223372036854775808"))
 	case 12:
-		return append([]string{"SRANDMEMBER", key}, randomOptions(g, "")...)
+		return append([]string{"SRANDMEMBER", key}, sampleOptions(g, "")...)
 	case 13, 14:
 		return append([]string{"SSCAN", key, g.pick("0", "0", "0", "a")}, pageOptions(g)...)
 	case 15, 16:
