@@ -191,6 +191,7 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 			return Ticket{}, err
 		}
 		tx.again()
+		tx.rerun = true
 	}
 }
 

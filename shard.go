@@ -26,6 +26,9 @@ type shard struct {
 	// generation is the number of cuts taken: an entry whose Cut is above the last
 	// settled one is dirty.
 	generation uint32
+	// lookups counts the keys that units needed to know of, misses those that were
+	// not in memory.
+	lookups, misses uint64
 	// watched maps watched keys to the sessions that wait for their change.
 	watched map[dbKey][]*watch
 }

@@ -19,6 +19,8 @@ type Tx struct {
 	// now is the unit's time, ms since 1970, read once.
 	now   int64
 	write bool
+	// rerun is set when the unit runs again, after a load.
+	rerun bool
 	// multi is set once a MULTI has made sure of its keys.
 	multi bool
 	locks lockSet
@@ -78,7 +80,7 @@ func (h *handle) generic() bool { return h.t != nil && h.t.Def.Space == 0 }
 func (h *handle) mapped() bool { return h.t != nil && h.t.Def.Space != 0 }
 
 func (tx *Tx) begin(write bool) {
-	tx.sel, tx.write, tx.multi, tx.away = tx.sess.sel, write, false, false
+	tx.sel, tx.write, tx.multi, tx.away, tx.rerun = tx.sess.sel, write, false, false, false
 	tx.locks = lockSet{}
 	tx.again()
 }
@@ -115,6 +117,9 @@ func (tx *Tx) open(name []byte, want keyspace.Type, need Need) (handle, error) {
 	}
 	if void, err := tx.route(&h, want); void || err != nil {
 		return h, err
+	}
+	if need != NeedNone && !tx.rerun {
+		h.sh.lookups++
 	}
 	h.e = h.sh.find(h.db, h.hash, name)
 	if h.e == nil {
@@ -188,6 +193,9 @@ func (tx *Tx) absent(h *handle, need Need) error {
 func (tx *Tx) miss(h *handle, need Need) error {
 	if tx.multi {
 		return fmt.Errorf("%w: key %q is not in memory", ErrNoDB, h.name)
+	}
+	if need != NeedNone && !tx.rerun {
+		h.sh.misses++
 	}
 	k := loadKey{dbKey: dbKey{h.db, string(h.name)}, need: need, t: h.t, hash: h.hash}
 	if need == NeedHint {
