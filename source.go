@@ -8,6 +8,7 @@ import (
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/flush"
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/mapping"
@@ -24,7 +25,9 @@ type source struct{ db *DB }
 
 // Cut takes everything dirty away at one position.
 func (s source) Cut() *dirty.Cut {
+	failpoint.Hit(failpoint.BeforeCut)
 	c := s.db.cut()
+	failpoint.Hit(failpoint.AfterCut)
 	s.db.foldLog(c)
 	return c
 }
@@ -69,6 +72,7 @@ func (s source) Settled(m sink.Mark) {
 	if db.log != nil {
 		db.log.Trim(wal.Position(m.Position))
 	}
+	failpoint.Hit(failpoint.AfterSettle)
 }
 
 // Rewind gives up what is dirty and rebuilds it from the log, after mark.

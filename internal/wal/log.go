@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/fsys"
 )
 
@@ -323,6 +324,7 @@ func (l *Log) putParts(rec []byte) error {
 // roll goes on to the first segment that is ready, in the middle of a record of
 // which carried bytes are written. l.mu is held.
 func (l *Log) roll(carried int) error {
+	failpoint.Hit(failpoint.BeforeSegment)
 	next, old := l.ready[0], l.active
 	l.ready = l.ready[1:]
 	next.header = header{
@@ -340,6 +342,7 @@ func (l *Log) roll(carried int) error {
 	l.unsynced = append(l.unsynced, next)
 	l.updateRoom()
 	wake(l.wakeTend)
+	failpoint.Hit(failpoint.AfterSegment)
 	return l.putPreamble()
 }
 

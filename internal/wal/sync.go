@@ -3,6 +3,8 @@ package wal
 import (
 	"fmt"
 	"time"
+
+	"github.com/lullcache/lull/internal/failpoint"
 )
 
 // waiters are all that one sync will answer.
@@ -75,8 +77,10 @@ func (l *Log) syncOnce(idle bool) {
 	segments := l.unsynced
 	l.dirty = false
 	l.mu.Unlock()
+	failpoint.Hit(failpoint.BeforeSync)
 	start := time.Now()
 	err := syncAll(segments)
+	failpoint.Hit(failpoint.AfterSync)
 	took := time.Since(start)
 	l.mu.Lock()
 	if err != nil {

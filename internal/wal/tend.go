@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/fsys"
 )
 
@@ -259,6 +260,7 @@ func (l *Log) trimmable(hard bool) int {
 // remove deletes a segment that has left the chain. One at a time, so that never a
 // newer one is gone and an older one there.
 func (l *Log) remove(s *segment) error {
+	failpoint.Hit(failpoint.BeforeTrim)
 	err := l.fs.Remove(s.name)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = l.fs.SyncDir(l.o.Dir)
@@ -266,6 +268,7 @@ func (l *Log) remove(s *segment) error {
 	if err != nil {
 		return fmt.Errorf("%w: remove %s: %w", errNames, s.name, err)
 	}
+	failpoint.Hit(failpoint.AfterTrim)
 	l.mu.Lock()
 	l.bytes -= s.size
 	l.mu.Unlock()
@@ -310,6 +313,7 @@ func (l *Log) openTemp(temp string, old *segment) (fsys.File, error) {
 		}
 		return file, nil
 	}
+	failpoint.Hit(failpoint.BeforeTrim)
 	err := l.fs.Rename(old.name, temp)
 	if err == nil {
 		err = l.fs.SyncDir(l.o.Dir)
@@ -317,6 +321,7 @@ func (l *Log) openTemp(temp string, old *segment) (fsys.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: recycle %s: %w", errNames, old.name, err)
 	}
+	failpoint.Hit(failpoint.AfterTrim)
 	return l.fs.Open(temp)
 }
 
