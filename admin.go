@@ -2,9 +2,9 @@ package lull
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/lullcache/lull/internal/flush"
-	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/sink"
 )
 
@@ -29,6 +29,9 @@ func (db *DB) Pause() { db.flusher.Pause() }
 // Resume undoes Pause.
 func (db *DB) Resume() { db.flusher.Resume() }
 
+// Paused reports whether flushes are kept from starting.
+func (db *DB) Paused() bool { return db.flusher.Stats().Paused }
+
 // Letters returns the dead letters, oldest first.
 func (db *DB) Letters() []Letter {
 	held := db.flusher.Letters()
@@ -45,36 +48,36 @@ func (db *DB) Letters() []Letter {
 }
 
 // RetryLetters tries the dead letters of these numbers again, all without any, and
-// returns how many of them are left. A number that there is not is ErrNoLetter.
+// returns how many of them are left. A number that there is not is ErrNoLetter; if
+// the database does not answer within WriteTimeout it is ErrTimeout.
 func (db *DB) RetryLetters(ctx context.Context, ids ...int64) (left int, err error) {
-	return db.flusher.Retry(ctx, ids...)
+	err = db.boundedByFlusher(ctx, func(ctx context.Context) (err error) {
+		left, err = db.flusher.Retry(ctx, ids...)
+		return err
+	})
+	return left, err
 }
 
 // DropLetters gives up the dead letters of these numbers, all without any: their
 // changes are lost, and their keys show again what the database has. A number that
-// there is not is ErrNoLetter.
+// there is not is ErrNoLetter, and ErrTimeout is as in RetryLetters.
 func (db *DB) DropLetters(ctx context.Context, ids ...int64) error {
-	return db.flusher.Drop(ctx, ids...)
+	return db.boundedByFlusher(ctx, func(ctx context.Context) error {
+		return db.flusher.Drop(ctx, ids...)
+	})
 }
 
-// Forget drops a key of the session's database from memory, so that it is loaded
-// again when it is next needed, and reports whether it did. It does not while SQL
-// has not seen all of the key.
-func (s *Session) Forget(key []byte) bool {
-	db := s.db
-	hash := keyspace.Hash64(key)
-	sh := &db.shards[shardOf(hash)]
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	e := sh.find(s.sel, hash, key)
-	if e == nil || !db.evictable(e) || db.opts.Unmapped == UnmappedCache && s.isUnmapped(key) {
-		return false
+// boundedByFlusher has the flusher do something between two flushes, which it cannot
+// while it waits for the database.
+func (db *DB) boundedByFlusher(ctx context.Context, do func(context.Context) error) error {
+	if err := db.fencedErr(); err != nil {
+		return err
 	}
-	db.drop(sh, s.sel, e)
-	return true
-}
-
-// isUnmapped reports whether no table maps key.
-func (s *Session) isUnmapped(key []byte) bool {
-	return s.sel != 0 || s.db.maps.Match(key) == nil
+	bounded, cancel := context.WithTimeout(ctx, db.opts.WriteTimeout)
+	defer cancel()
+	err := do(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %s", ErrTimeout, db.flusher.Stats())
+	}
+	return err
 }

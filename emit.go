@@ -129,6 +129,11 @@ func (tx *Tx) remove(h *handle) {
 		tx.emit(h, change.Change{Op: change.Clear, Table: h.t.ID, Key: tx.tuple(h)})
 		tx.clearHeader(h)
 	}
+	tx.vanish(e)
+}
+
+// vanish makes a touched entry say that there is no such key.
+func (tx *Tx) vanish(e *keyspace.Entry) {
 	e.Clear()
 	e.ExpireAt = 0
 	e.LoadedAt = seconds(tx.now)
@@ -171,6 +176,17 @@ func (tx *Tx) delRow(h *handle, row string) {
 		return
 	}
 	tx.emit(h, change.Change{Op: change.Delete, Known: change.Present, Table: tx.childTable(h), Key: tx.tuple(h), Row: row})
+}
+
+// delLast removes the last row of a collection, and the key with it. Of a mapped
+// collection that row alone goes: others may have put in rows since it was loaded.
+func (tx *Tx) delLast(h *handle, row string) {
+	if !h.mapped() {
+		tx.remove(h)
+		return
+	}
+	tx.delRow(h, row)
+	tx.vanish(h.e)
 }
 
 // putCells sets columns of a mapped key's one row. For a row that is not there the

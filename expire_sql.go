@@ -56,7 +56,7 @@ func (db *DB) expireRows(ctx context.Context, t *mapping.Table) error {
 	var due []dbKey
 	bounded, cancel := context.WithTimeout(ctx, db.opts.LoadTimeout)
 	defer cancel()
-	err := db.sink.Read(bounded, []sink.Query{q}, func(_ int, vals []value.Value) error {
+	err := db.readSQL(bounded, []sink.Query{q}, func(_ int, vals []value.Value) error {
 		if name, _, ok := t.KeyOf(vals[skip:]); ok {
 			n := int64(0)
 			if t.Generic() {

@@ -1,6 +1,20 @@
 package lull
 
-import "github.com/lullcache/lull/internal/fsys"
+import (
+	"github.com/lullcache/lull/internal/flush"
+	"github.com/lullcache/lull/internal/fsys"
+)
 
 // WithFS makes the engine keep its files in fs.
 func WithFS(o *Options, fs fsys.FS) { o.fs = fs }
+
+// Flusher is the engine's flusher.
+func Flusher(db *DB) *flush.Flusher { return db.flusher }
+
+// EvictAll drops every clean entry from memory.
+func EvictAll(db *DB) {
+	all := allShards()
+	db.lock(&all)
+	defer db.unlock(&all)
+	db.dropClean()
+}

@@ -42,7 +42,7 @@ func (db *DB) openLog() error {
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
-	db.log = log
+	db.log, db.logFrom = log, uint64(log.End())
 	return nil
 }
 
@@ -69,13 +69,17 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 			mark, err := db.lastSettled()
 			return base{mark: mark}, err
 		}
-		if live.found && live.lane.Sealed && live.lane.LogID == db.log.ID() && live.lane.Mark.Position > uint64(db.log.End()) {
+		if beyond := db.sealedBeyond(live); beyond && live.late {
+			// SQL has what the log held at the start, and the tail that it has lost; not
+			// what was written since, whose positions may be those of the tail.
+			c.Reset, c.Mark = true, sink.Mark{Position: db.logFrom}
+		} else if beyond {
 			if err := db.replaceSealedLog(); err != nil {
 				return base{}, err
 			}
 			c.Reset = true
 		} else if err := db.fits(live); err != nil {
-			return base{}, err
+			return base{}, misfit{err}
 		}
 		c.LogID = db.log.ID()
 		c.Reset = c.Reset || live.found && live.lane.LogID != c.LogID
@@ -93,6 +97,18 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 	return base{mark: lane.Mark, lane: lane, claimed: true}, nil
 }
 
+// misfit says that the log and the database do not belong together, which no waiting
+// changes.
+type misfit struct{ error }
+
+func (m misfit) Unwrap() error { return m.error }
+
+// sealedBeyond reports whether SQL is ahead of the log because the log had failed.
+func (db *DB) sealedBeyond(live *schema) bool {
+	l := &live.lane
+	return live.found && l.Sealed && l.LogID == db.log.ID() && l.Mark.Position > db.logFrom && l.Mark.Next == 0
+}
+
 // replaceSealedLog opens a new log in place of one that failed while SQL went on:
 // the database has all that was in it, and more.
 func (db *DB) replaceSealedLog() error {
@@ -107,7 +123,7 @@ func (db *DB) replaceSealedLog() error {
 
 // fits reports why the log and the lane in the database do not belong together.
 func (db *DB) fits(live *schema) error {
-	end, oldest := uint64(db.log.End()), uint64(db.log.Oldest())
+	end, oldest := db.logFrom, uint64(db.log.Oldest())
 	mark := live.lane.Mark.Position
 	const remedy = "to go on with a new log and give up what only the old one holds: lull serve --new-log"
 	switch {
@@ -121,6 +137,8 @@ func (db *DB) fits(live *schema) error {
 	case live.lane.LogID != db.log.ID():
 		return fmt.Errorf("the data directory %s holds log %s, but the database was written from log %s: another Lull uses the name %q, or one of the two is an old copy; %s",
 			db.opts.DataDir, db.log.ID(), live.lane.LogID, db.opts.Name, remedy)
+	case live.lane.Mark.Next > end:
+		return fmt.Errorf("the database has a part of the changes up to position %d, but the log ends at %d: the end of the log was lost; %s", live.lane.Mark.Next, end, remedy)
 	case mark > end:
 		return fmt.Errorf("the database has everything up to position %d, but the log ends at %d: the end of the log was lost; %s", mark, end, remedy)
 	case mark < oldest:

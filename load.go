@@ -192,7 +192,7 @@ func (l *load) run(ctx context.Context) error {
 		return nil
 	}
 	l.db.stats.loadQueries.Add(uint64(len(l.queries)))
-	err := l.db.sink.Read(ctx, l.queries, func(q int, vals []value.Value) error { return l.takers[q](vals) })
+	err := l.db.readSQL(ctx, l.queries, func(q int, vals []value.Value) error { return l.takers[q](vals) })
 	l.queries, l.takers = l.queries[:0], l.takers[:0]
 	return err
 }

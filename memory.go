@@ -102,6 +102,28 @@ func (db *DB) evictable(e *keyspace.Entry) bool {
 	return db.clean(e) && e.Flags&flagTouched == 0 && !isBlindStream(e)
 }
 
+// dropClean drops everything from memory that SQL has. All shards are locked.
+func (db *DB) dropClean() {
+	for i := range db.shards {
+		sh := &db.shards[i]
+		for n, t := range sh.dbs {
+			if t == nil {
+				continue
+			}
+			var clean []*keyspace.Entry
+			t.All(func(e *keyspace.Entry) bool {
+				if db.evictable(e) && db.stored(uint8(n), []byte(e.Key)) {
+					clean = append(clean, e)
+				}
+				return true
+			})
+			for _, e := range clean {
+				db.drop(sh, uint8(n), e)
+			}
+		}
+	}
+}
+
 // drop takes an entry out of memory. The shard is locked.
 func (db *DB) drop(sh *shard, n uint8, e *keyspace.Entry) {
 	db.account(sh, -e.Bytes())

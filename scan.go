@@ -236,7 +236,7 @@ func (db *DB) tablePage(ctx context.Context, st *scanState, t *mapping.Table, li
 	seen := 0
 	ctx, cancel := context.WithTimeout(ctx, db.opts.LoadTimeout)
 	defer cancel()
-	err = db.sink.Read(ctx, []sink.Query{q}, func(_ int, vals []value.Value) error {
+	err = db.readSQL(ctx, []sink.Query{q}, func(_ int, vals []value.Value) error {
 		seen++
 		st.after = append([]value.Value(nil), vals[keyAt:]...)
 		if key, _, ok := t.KeyOf(vals[keyAt:]); ok {
@@ -311,7 +311,7 @@ func (s *Session) DBSize(ctx context.Context) (n int64, exact bool, err error) {
 		} else if len(t.Row) > 0 {
 			distinct = plan.key
 		}
-		c, sure, err := db.sink.Count(ctx, t.SQL, distinct, where, countExactMax)
+		c, sure, err := db.countSQL(ctx, t.SQL, distinct, where, countExactMax)
 		if err != nil {
 			return 0, false, db.loadError(err)
 		}

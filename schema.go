@@ -29,6 +29,8 @@ type schema struct {
 	reachable bool
 	lane      sink.LaneState
 	found     bool
+	// late: the log is being written already.
+	late bool
 	// fresh: Lull's own tables hold no key.
 	fresh bool
 	err   error // why it was not reachable
@@ -78,6 +80,13 @@ func (db *DB) askSchema(ctx context.Context, s *schema) (err error) {
 	}
 	if s.catalog, err = db.withNamed(ctx, s.catalog); err != nil {
 		return err
+	}
+	if l, ok := db.sink.(sink.ValueLimiter); ok {
+		n, err := l.ValueMax(ctx)
+		if err != nil {
+			return err
+		}
+		db.valueMax.Store(int64(n))
 	}
 	if s.lane, s.found, err = db.sink.Lane(ctx, db.laneID()); err != nil {
 		return err
@@ -133,6 +142,7 @@ func (db *DB) compile(catalog *sink.Catalog) error {
 		return fmt.Errorf("tables: %w", errors.Join(errs...))
 	}
 	db.maps, db.catalog = maps, catalog
+	db.bounds = genericBoundsOf(maps)
 	db.dictionary = maps.Dictionary()
 	db.tables = make([]tableState, len(db.dictionary))
 	for id := range db.dictionary {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/lullcache/lull/internal/keyspace"
+	"github.com/lullcache/lull/internal/mapping"
 )
 
 // Session is one caller's view of the DB: its database number, its ack level, the
@@ -50,10 +51,11 @@ const (
 	NeedAll
 )
 
-// KeyNeed is a key and how much of it a MULTI has to know.
+// KeyNeed is a key of a database, and how much of it a unit has to know.
 type KeyNeed struct {
-	Name []byte
-	Need Need
+	Name     []byte
+	Database int
+	Need     Need
 }
 
 // Ticket is what an answer has to wait for: Position at the level Ack. The zero
@@ -135,6 +137,11 @@ func (s *Session) ExecMulti(ctx context.Context, keys []KeyNeed, all, write bool
 	for _, k := range keys {
 		tx.locks.add(shardOf(keyspace.Hash64(k.Name)))
 	}
+	if s.watches != nil {
+		for _, k := range s.watches.keys {
+			tx.locks.add(shardOf(keyspace.HashString(k.name)))
+		}
+	}
 	if all {
 		tx.locks = allShards()
 	}
@@ -149,23 +156,47 @@ type multi struct {
 }
 
 func (m *multi) Run(tx *Tx) error {
-	if m.sess.watches != nil && m.sess.watches.changed.Load() {
-		return ErrChanged
+	if w := m.sess.watches; w != nil {
+		for _, k := range w.keys {
+			if h := tx.lookup(k); h.e != nil && !live(h.e, tx.now) && h.exists() {
+				return ErrChanged // it has expired, and nobody has looked
+			}
+		}
+		if w.changed.Load() {
+			return ErrChanged
+		}
 	}
+	sel := tx.sel
 	var missing error
 	for _, k := range m.keys {
-		if k.Need == NeedNone {
-			continue
+		tx.sel = uint8(k.Database)
+		need := k.Need
+		if need == NeedNone {
+			if !tx.keepsRows(k.Name) {
+				continue
+			}
+			need = NeedAll
 		}
-		if _, err := tx.open(k.Name, keyspace.TypeNone, k.Need); err == errMiss {
+		if _, err := tx.open(k.Name, keyspace.TypeNone, need); err == errMiss {
 			missing = err
 		}
 	}
+	tx.sel = sel
 	if missing != nil {
 		return missing
 	}
 	tx.multi = true
 	return m.inner.Run(tx)
+}
+
+// keepsRows reports whether overwriting key needs its old value: of a mapped
+// collection those rows are kept that are in the new one too.
+func (tx *Tx) keepsRows(key []byte) bool {
+	if tx.sel != 0 {
+		return false
+	}
+	t := tx.db.maps.Match(key)
+	return t != nil && (t.Kind == mapping.Set || t.Kind == mapping.ZSet)
 }
 
 // run locks, runs, commits and unlocks, and loads what was missing in between.
@@ -242,7 +273,7 @@ func (s *Session) Prefetch(ctx context.Context, keys []KeyNeed) {
 		sh := &s.db.shards[shardOf(hash)]
 		sh.mu.Lock()
 		tx.now = s.db.now()
-		tx.locks = lockSet{}
+		tx.locks, tx.sel = lockSet{}, uint8(k.Database)
 		tx.locks.add(sh.index)
 		_, _ = tx.open(k.Name, keyspace.TypeNone, k.Need)
 		_, _ = tx.commit()

@@ -75,12 +75,14 @@ func (s source) Settled(m sink.Mark) {
 	failpoint.Hit(failpoint.AfterSettle)
 }
 
-// Rewind gives up what is dirty and rebuilds it from the log, after mark.
+// Rewind gives up what is dirty and rebuilds it from the log, after mark. What was
+// loaded goes too: it may come from before the database was found to have gone back.
 func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	db := s.db
 	if db.log == nil {
 		return nil, errors.New("there is no log to go back to")
 	}
+	db.log.Keep(wal.Position(m.Position))
 	if ok, err := db.reaches(m.Position); err != nil || !ok {
 		return nil, errors.Join(err, fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on", m.Position, db.log.Oldest()))
 	}
@@ -100,6 +102,8 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	}
 	db.cuts.replace(cuts, db.shards[0].generation)
 	db.countCuts()
+	db.checkpoints = checkpointer{mark: m.Position, midCut: m.Next != 0}
+	db.dropClean()
 	return cuts, nil
 }
 
@@ -198,8 +202,12 @@ func (db *DB) claimLate(ctx context.Context) (sink.LaneState, error) {
 	if err := db.askSchema(ctx, live); err != nil {
 		return sink.LaneState{}, err
 	}
-	live.reachable = true
+	live.reachable, live.late = true, true
 	b, err := db.claim(ctx, live)
+	var never misfit
+	if errors.As(err, &never) {
+		err = &sink.Error{Class: sink.Invalid, Err: err}
+	}
 	return b.lane, err
 }
 
@@ -229,7 +237,7 @@ func (db *DB) target(table uint16) (*flush.Target, error) {
 	live, order := db.liveTable(table)
 	tg, err := mapping.Resolve(def, live, def.PerDB)
 	if err != nil {
-		return nil, err
+		return &flush.Target{Order: order}, err
 	}
 	return &flush.Target{
 		Table: live, Order: order, Key: tg.Key, ClearBy: tg.ClearBy, Cells: tg.Cells,

@@ -4,17 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/lullcache/lull"
 )
-
-func set(t *testing.T, db *lull.DB, key, val string) {
-	t.Helper()
-	do(t, db, key, func(tx *lull.Tx) error {
-		_, err := tx.Set([]byte(key), []byte(val), lull.SetOptions{})
-		return err
-	})
-}
 
 func TestStatsSayWhatIsBehind(t *testing.T) {
 	dir := t.TempDir()

@@ -139,7 +139,7 @@ func (l *load) countStreams(ctx context.Context) error {
 		for c, v := range plan.target.ClearVals(nil, "", 0, tuple) {
 			where = append(where, sink.Match{Column: plan.key[c], Op: "=", Value: v})
 		}
-		if m.tail.counted, _, err = l.db.sink.Count(ctx, k.t.SQL, nil, where, math.MaxInt64); err != nil {
+		if m.tail.counted, _, err = l.db.countSQL(ctx, k.t.SQL, nil, where, math.MaxInt64); err != nil {
 			return err
 		}
 	}

@@ -178,7 +178,7 @@ func (tx *Tx) readParts(ctx context.Context) error {
 	}
 	tx.db.stats.loadQueries.Add(uint64(len(queries)))
 	got := make([]int, len(reads))
-	err := tx.db.sink.Read(ctx, queries, func(q int, vals []value.Value) error {
+	err := tx.db.readSQL(ctx, queries, func(q int, vals []value.Value) error {
 		got[q]++
 		reads[q].add(tx.db, vals)
 		return nil

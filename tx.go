@@ -140,6 +140,23 @@ func (tx *Tx) open(name []byte, want keyspace.Type, need Need) (handle, error) {
 	return h, nil
 }
 
+// lookup finds an entry without a look at SQL or at its expiry.
+func (tx *Tx) lookup(k dbKey) handle {
+	h := handle{db: k.db, hash: keyspace.HashString(k.name)}
+	h.sh = &tx.db.shards[shardOf(h.hash)]
+	h.e = h.sh.find(k.db, h.hash, []byte(k.name))
+	return h
+}
+
+// Select changes the database that the unit's operations speak of from here on, 0 to
+// 15.
+func (tx *Tx) Select(n int) {
+	if n < 0 || n >= dbCount {
+		panic(fmt.Sprintf("lull: database %d: wanted 0 to %d", n, dbCount-1))
+	}
+	tx.sel = uint8(n)
+}
+
 // route finds the table that maps the key, and refuses a type it does not map. void
 // is true for a read of a key like player:042, which names no row.
 func (tx *Tx) route(h *handle, want keyspace.Type) (void bool, err error) {
@@ -171,7 +188,7 @@ func (tx *Tx) unmapped(h *handle) error {
 	}
 	h.t = tx.db.maps.KeysTable()
 	if tx.write {
-		return mapping.CheckGenericSize(h.name, nil)
+		return tx.db.bounds.check(h.name, nil)
 	}
 	return nil
 }

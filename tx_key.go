@@ -20,20 +20,54 @@ var (
 	ErrFlushForbidden = errors.New("emptying the tables is not allowed; set allow_flush_all: true to allow it")
 )
 
-// Del removes key and reports whether it existed. A collection is not loaded for it.
-func (tx *Tx) Del(key []byte) (bool, error) {
-	h, err := tx.open(key, keyspace.TypeNone, NeedExists)
-	if err != nil || !h.exists() {
-		return false, err
+// Del removes keys and returns how many existed. Collections are not loaded for it.
+func (tx *Tx) Del(keys ...[]byte) (n int, err error) {
+	if err := tx.ready(keys, NeedExists); err != nil {
+		return 0, err
 	}
-	tx.remove(&h)
-	return true, nil
+	for _, key := range keys {
+		h, err := tx.open(key, keyspace.TypeNone, NeedExists)
+		if err != nil {
+			return n, err
+		}
+		if h.exists() {
+			tx.remove(&h)
+			n++
+		}
+	}
+	return n, nil
 }
 
-// Exists reports whether key exists.
-func (tx *Tx) Exists(key []byte) (bool, error) {
-	h, err := tx.open(key, keyspace.TypeNone, NeedExists)
-	return err == nil && h.exists(), err
+// Exists returns how many of the keys exist; one that is named twice counts twice.
+// They then count as used.
+func (tx *Tx) Exists(keys ...[]byte) (n int, err error) {
+	if err := tx.ready(keys, NeedExists); err != nil {
+		return 0, err
+	}
+	for _, key := range keys {
+		h, err := tx.open(key, keyspace.TypeNone, NeedExists)
+		if err != nil {
+			return n, err
+		}
+		if h.exists() {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// ready opens several keys, so that those not in memory are loaded together, and before
+// any is changed.
+func (tx *Tx) ready(keys [][]byte, need Need) (err error) {
+	if len(keys) == 1 {
+		return nil // the only one: nothing has changed when it is opened
+	}
+	for _, key := range keys {
+		if _, e := tx.open(key, keyspace.TypeNone, need); e != nil && err != errMiss {
+			err = e
+		}
+	}
+	return err
 }
 
 // Type returns the type of key, keyspace.TypeNone if it does not exist.

@@ -2,7 +2,6 @@ package lull
 
 import (
 	"errors"
-	"math"
 
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/value"
@@ -11,19 +10,8 @@ import (
 // StringSizeMax is the most bytes that a string may have, as in Redis.
 const StringSizeMax = 512 << 20
 
-// Errors of the operations on strings.
-var (
-	// ErrNotInteger: the value is no 64-bit integer.
-	ErrNotInteger = errors.New("value is not an integer or out of range")
-	// ErrNotFloat: the value is no float.
-	ErrNotFloat = errors.New("value is not a valid float")
-	// ErrOverflow: the result would not be a 64-bit integer.
-	ErrOverflow = errors.New("increment or decrement would overflow")
-	// ErrNaN: the result would be infinite or no number.
-	ErrNaN = errors.New("increment would produce NaN or Infinity")
-	// ErrTooLong: the string would be longer than StringSizeMax.
-	ErrTooLong = errors.New("string exceeds maximum allowed size (proto-max-bulk-len)")
-)
+// ErrTooLong: the string would be longer than StringSizeMax.
+var ErrTooLong = errors.New("string exceeds maximum allowed size (proto-max-bulk-len)")
 
 // SetOptions are the conditions and the expiry of Set. The zero value sets always
 // and lets no expiry stand.
@@ -57,14 +45,11 @@ func (tx *Tx) Get(key []byte) (v value.Value, ok bool, err error) {
 // at what is there, so it also works while the database is away.
 func (tx *Tx) Set(key, val []byte, o SetOptions) (SetResult, error) {
 	need, want := NeedNone, keyspace.TypeNone
-	if o.IfAbsent || o.IfPresent {
+	if o.IfAbsent || o.IfPresent || o.KeepTTL {
 		need = NeedExists
 	}
-	if o.Get || o.KeepTTL {
-		need = NeedAll
-	}
 	if o.Get {
-		want = keyspace.TypeString
+		need, want = NeedAll, keyspace.TypeString
 	}
 	h, err := tx.open(key, want, need)
 	if err != nil {
@@ -95,10 +80,140 @@ func (tx *Tx) Set(key, val []byte, o SetOptions) (SetResult, error) {
 	return r, nil
 }
 
+// GetDel returns the string at key and removes the key. ok is false if there is none.
+func (tx *Tx) GetDel(key []byte) (v value.Value, ok bool, err error) {
+	h, err := tx.open(key, keyspace.TypeString, NeedAll)
+	if err != nil || !h.exists() {
+		return value.Value{}, false, err
+	}
+	v = h.e.Value()
+	tx.remove(&h)
+	return v, true, nil
+}
+
+// GetExpire returns the string at key and makes the key expire at a time, ms since
+// 1970; 0 takes its expiry away. A time that is not in the future deletes the key.
+func (tx *Tx) GetExpire(key []byte, at int64) (v value.Value, ok bool, err error) {
+	h, err := tx.open(key, keyspace.TypeString, NeedAll)
+	if err != nil || !h.exists() {
+		return value.Value{}, false, err
+	}
+	if at != 0 {
+		if err := tx.canExpire(&h); err != nil {
+			return value.Value{}, false, err
+		}
+	}
+	v = h.e.Value()
+	switch {
+	case at != 0 && at <= tx.now:
+		tx.remove(&h)
+	case at != h.e.ExpireAt:
+		tx.setExpiry(&h, at)
+	}
+	return v, true, nil
+}
+
+// StrLen returns the length of the string at key in bytes, 0 if there is none.
+func (tx *Tx) StrLen(key []byte) (int, error) {
+	h, err := tx.open(key, keyspace.TypeString, NeedAll)
+	if err != nil || !h.exists() {
+		return 0, err
+	}
+	return h.e.StrLen(), nil
+}
+
+// GetRange returns the bytes from start to end of the string at key, both included;
+// negative ones count from the end, -1 being the last.
+func (tx *Tx) GetRange(key []byte, start, end int64) (string, error) {
+	h, err := tx.open(key, keyspace.TypeString, NeedAll)
+	if err != nil || !h.exists() {
+		return "", err
+	}
+	text := h.e.Str()
+	n := int64(len(text))
+	if start < 0 && end < 0 && start > end {
+		return "", nil
+	}
+	if start < 0 {
+		start = max(start+n, 0)
+	}
+	if end < 0 {
+		end = max(end+n, 0)
+	}
+	if end = min(end, n-1); start > end {
+		return "", nil
+	}
+	return text[start : end+1], nil
+}
+
+// GetMany calls fn with the string at each key in turn; ok is false where there is
+// none, or a key of another type.
+func (tx *Tx) GetMany(keys [][]byte, fn func(v value.Value, ok bool)) error {
+	if err := tx.ready(keys, NeedAll); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		h, err := tx.open(key, keyspace.TypeNone, NeedAll)
+		if err != nil {
+			return err
+		}
+		if ok := h.exists() && h.e.Type() == keyspace.TypeString; ok {
+			fn(h.e.Value(), true)
+		} else {
+			fn(value.Value{}, false)
+		}
+	}
+	return nil
+}
+
+// SetMany makes each key the string behind it: pairs holds keys and values in turn.
+// With ifAbsent it does nothing if one of the keys exists. It reports whether it
+// has set them.
+func (tx *Tx) SetMany(pairs [][]byte, ifAbsent bool) (bool, error) {
+	need := NeedNone
+	if ifAbsent {
+		need = NeedExists
+	}
+	var miss error
+	found := false
+	for i := 0; i < len(pairs); i += 2 {
+		h, err := tx.open(pairs[i], keyspace.TypeNone, need)
+		if err == nil {
+			_, err = tx.stringCell(&h, pairs[i+1])
+		}
+		switch {
+		case err == errMiss:
+			miss = err
+		case err != nil:
+			return false, err
+		}
+		found = found || h.exists()
+	}
+	if miss != nil || ifAbsent && found {
+		return false, miss
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		// Opened again: a key may come twice, and is there by the second time.
+		h, err := tx.open(pairs[i], keyspace.TypeNone, NeedNone)
+		if err != nil {
+			return false, err
+		}
+		v, err := tx.stringCell(&h, pairs[i+1])
+		if err != nil {
+			return false, err
+		}
+		tx.setString(&h, v, 0)
+	}
+	return true, nil
+}
+
 // stringCell checks and canonicalises a string for the key's table. It copies val.
 func (tx *Tx) stringCell(h *handle, val []byte) (value.Value, error) {
 	if len(val) > StringSizeMax {
 		return value.Value{}, ErrTooLong
+	}
+	if err := tx.db.CheckValueSize(len(h.name) + len(val)); err != nil {
+		return value.Value{}, err
 	}
 	if h.mapped() {
 		if h.t.Kind != kindOf(keyspace.TypeString) {
@@ -110,65 +225,6 @@ func (tx *Tx) stringCell(h *handle, val []byte) (value.Value, error) {
 		return value.OfInt(n), nil
 	}
 	return value.OfBytes(val), nil
-}
-
-// IncrBy adds n to the integer at key, 0 if there is none, and returns the sum.
-func (tx *Tx) IncrBy(key []byte, n int64) (int64, error) {
-	h, err := tx.open(key, keyspace.TypeString, NeedAll)
-	if err != nil {
-		return 0, err
-	}
-	var old, at int64
-	if h.exists() {
-		var ok bool
-		if old, ok = h.e.Int(); !ok {
-			return 0, ErrNotInteger
-		}
-		at = h.e.ExpireAt
-	}
-	if n > 0 && old > math.MaxInt64-n || n < 0 && old < math.MinInt64-n {
-		return 0, ErrOverflow
-	}
-	v := value.OfInt(old + n)
-	if h.mapped() {
-		if v, err = tx.numberCell(&h, v); err != nil {
-			return 0, err
-		}
-	}
-	tx.setString(&h, v, at)
-	return old + n, nil
-}
-
-// numberCell canonicalises a computed number for a mapped column.
-func (tx *Tx) numberCell(h *handle, v value.Value) (value.Value, error) {
-	var buf [32]byte
-	return h.t.Cells[h.t.Value].Canon(v.AppendText(buf[:0]))
-}
-
-// IncrByFloat adds the float in text by to the one at key, 0 if there is none, and
-// returns the sum as Redis writes it.
-func (tx *Tx) IncrByFloat(key, by []byte) (string, error) {
-	h, err := tx.open(key, keyspace.TypeString, NeedAll)
-	if err != nil {
-		return "", err
-	}
-	old, at := []byte("0"), int64(0)
-	if h.exists() {
-		old, at = h.e.AppendStr(nil), h.e.ExpireAt
-	}
-	if _, ok := keyspace.AddFloatText(nil, old, []byte("0")); !ok {
-		return "", ErrNotFloat
-	}
-	sum, ok := keyspace.AddFloatText(nil, old, by)
-	if !ok {
-		return "", ErrNaN
-	}
-	v, err := tx.stringCell(&h, sum)
-	if err != nil {
-		return "", err
-	}
-	tx.setString(&h, v, at)
-	return v.String(), nil
 }
 
 // Append adds val behind the string at key and returns the new length.

@@ -61,15 +61,11 @@ func reset(c *call) error {
 	return nil
 }
 
-// selectDB answers SELECT. Inside EXEC the keys are locked and loaded for one
-// database already.
+// selectDB answers SELECT.
 func selectDB(c *call) error {
 	n, err := c.integer(1)
 	if err != nil {
 		return err
-	}
-	if c.inMulti && n != int64(c.conn.sess.Database()) {
-		return errSelectInMulti
 	}
 	if n < 0 || n >= databases {
 		return errDBIndex

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/command"
@@ -133,9 +134,13 @@ func multiExec(c *call) error {
 	conn.multi = nil
 	conn.needs = conn.needs[:0]
 	all, write := false, false
+	db := conn.sess.Database()
 	for i := range m.queue {
 		q := &m.queue[i]
-		conn.needs = appendNeeds(conn.needs, q.cmd, q.args)
+		if n, ok := keyspaceNumber(q); ok {
+			db = n
+		}
+		conn.needs = appendNeeds(conn.needs, db, q.cmd, q.args)
 		all = all || q.handler.whole != nil
 		write = write || q.cmd.Is(command.Write)
 	}
@@ -166,9 +171,19 @@ func (m *multi) Run(tx *lull.Tx) error {
 		if err := q.handler.inside(c, tx); err != nil {
 			c.fail(err)
 		}
+		tx.Select(m.conn.sess.Database()) // it may have been SELECT
 	}
 	*c = exec
 	return nil
+}
+
+// keyspaceNumber is the database that a queued SELECT changes to.
+func keyspaceNumber(q *queued) (n int, ok bool) {
+	if q.cmd.Name != "select" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(string(q.args[1]))
+	return n, err == nil && n >= 0 && n < databases
 }
 
 // inside runs a handler in a unit that is under way.

@@ -37,7 +37,8 @@ func alone(f func(c *call) error) handler              { return handler{alone: f
 
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
-	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers}
+	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
+		zsetHandlers, streamHandlers}
 }
 
 // bindHandlers orders the handlers by the numbers of their commands. A handler
@@ -143,8 +144,20 @@ func (c *conn) lookup(args [][]byte) (*command.Command, *handler, error) {
 		return nil, nil, unknownCommand(args)
 	case !c.authed && !cmd.Is(command.NoAuth):
 		return cmd, h, errNoAuth
+	case cmd.Is(command.Write):
+		return cmd, h, c.checkSizes(args)
 	}
 	return cmd, h, nil
+}
+
+// checkSizes refuses a write with an argument that the database could not store.
+func (c *conn) checkSizes(args [][]byte) error {
+	for _, a := range args[1:] {
+		if err := c.srv.db.CheckValueSize(len(a)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // httpRequest recognises a browser that was made to send a request here: a page
@@ -199,7 +212,7 @@ func (c *conn) prefetch() {
 			cmd = cmd.Subcommand(args[1])
 		}
 		if cmd != nil && cmd.ArityOK(len(args)) {
-			c.needs = appendNeeds(c.needs, cmd, args)
+			c.needs = appendNeeds(c.needs, c.sess.Database(), cmd, args)
 		}
 		if cmd != nil && cmd.Name == "select" {
 			break // what follows is for another database
@@ -209,20 +222,21 @@ func (c *conn) prefetch() {
 	clear(c.needs)
 }
 
-// appendNeeds appends the keys of a command and how much of each it needs at most.
-func appendNeeds(dst []lull.KeyNeed, cmd *command.Command, args [][]byte) []lull.KeyNeed {
+// appendNeeds appends the keys of a command to database db, and how much of each it
+// needs at most.
+func appendNeeds(dst []lull.KeyNeed, db int, cmd *command.Command, args [][]byte) []lull.KeyNeed {
 	for i := range cmd.Keys {
 		k := &cmd.Keys[i]
 		first, last, ok := k.Find(args)
 		if !ok {
 			return dst
 		}
-		need := lull.Need(k.Load) // the same scale
+		need := lull.Need(k.LoadFor(args)) // the same scale
 		if k.Access&command.Variable != 0 && len(args) > -cmd.Arity {
 			need = lull.NeedAll // SET with GET, say
 		}
 		for j := first; j <= last; j += k.Step {
-			dst = append(dst, lull.KeyNeed{Name: args[j], Need: need})
+			dst = append(dst, lull.KeyNeed{Name: args[j], Database: db, Need: need})
 		}
 	}
 	return dst

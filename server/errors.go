@@ -49,8 +49,11 @@ var (
 	errDiscardNoMulti = newError("ERR", "DISCARD without MULTI")
 	errNoMulti        = newError("ERR", "Command not allowed inside a transaction")
 	errMultiTooLong   = newError("ERR", "the commands queued since MULTI are longer than the query buffer limit")
-	errSelectInMulti  = newError("ERR", "SELECT of another database inside MULTI is not supported: send it before MULTI")
 	errExecAbort      = newError("EXECABORT", "Transaction discarded because of previous errors.")
+
+	errPaused      = newError("ERR", "flushing is paused: send LULL RESUME first")
+	errLetterID    = newError("ERR", "the number of a dead letter is a positive integer: see LULL DEADLETTERS LIST")
+	errLetterWhich = newError("ERR", "say which dead letters to drop: their numbers, or ALL")
 
 	errGetKeysCommand = newError("ERR", "Invalid command specified")
 	errGetKeysNone    = newError("ERR", "The command has no key arguments")

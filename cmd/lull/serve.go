@@ -67,7 +67,7 @@ func serve(ctx context.Context, c *config.Config, db *lull.DB, logger *slog.Logg
 	if err != nil {
 		return err
 	}
-	metrics, err := startMetrics(c.Metrics, db, srv)
+	metrics, err := startMetrics(c.Metrics, db)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/lullcache/lull/internal/change"
@@ -88,7 +89,8 @@ type Options struct {
 	Name, Lane, LogID string
 	Writer            sink.Writer
 	Dictionary        change.Dictionary
-	// Targets finds a table's target. With an error the table is parked.
+	// Targets finds a table's target. With an error the table is parked, and of the
+	// target only Order counts.
 	Targets func(table uint16) (*Target, error)
 	// Look looks at the catalog again for a parked table. After nil Targets gives
 	// the table as it is now.
@@ -163,9 +165,11 @@ type Flusher struct {
 	letterAt time.Time // when to try refusing letters again
 	pause    time.Duration
 
-	aside aside
-	gate  gate
-	stats meter
+	opened atomic.Bool // the lane is taken, and the letters are read
+	busy   atomic.Bool // a cut is on its way, or about to be taken
+	aside  aside
+	gate   gate
+	stats  meter
 }
 
 // New returns a Flusher; Run makes it work. Load has to be called before reads of
@@ -179,6 +183,11 @@ func New(o Options, src Source) *Flusher {
 	}
 	if o.State != nil {
 		f.lane, f.mark = *o.State, o.State.Mark
+	}
+	for _, c := range f.pending {
+		if n, _, _ := c.Size(); n > 0 {
+			f.busy.Store(true)
+		}
 	}
 	f.gate.init(f.mark.Position)
 	f.aside.init(f.o.Dictionary, f.o.Name)
@@ -224,6 +233,7 @@ func (f *Flusher) run(ctx context.Context) error {
 
 // flush carries everything that is dirty now into the database.
 func (f *Flusher) flush(ctx context.Context) error {
+	f.busy.Store(true) // before the cut: Drain looks at what is dirty first
 	f.take()
 	for len(f.pending) > 0 {
 		if f.settleEmpty() {
@@ -240,8 +250,13 @@ func (f *Flusher) flush(ctx context.Context) error {
 			f.take()
 		}
 	}
+	f.busy.Store(false)
 	return nil
 }
+
+// Opened reports whether the lane is taken, so that Overlay has all letters and the
+// database is where Pending begins. Before, reads of SQL show some of what was.
+func (f *Flusher) Opened() bool { return f.opened.Load() }
 
 // take takes a cut, and merges it into the last one that waits unless something of
 // that is in.

@@ -140,7 +140,7 @@ func (f *Flusher) Drain(ctx context.Context) error {
 	f.gate.drain = true
 	f.gate.mu.Unlock()
 	p := f.src.Pressure()
-	if p.Rows == 0 && f.stats.pending.Load() == 0 {
+	if p.Rows == 0 && !f.busy.Load() {
 		return nil
 	}
 	if err := f.Wait(ctx, p.Position); err != nil {

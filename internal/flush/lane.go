@@ -24,8 +24,12 @@ func (f *Flusher) open(ctx context.Context) error {
 	}
 	f.parkLettered()
 	if f.mark != assumed {
-		return f.rewind(ctx, fmt.Sprintf("the database has %s, %s was assumed", markText(f.mark), markText(assumed)))
+		err := f.rewind(ctx, fmt.Sprintf("the database has %s, %s was assumed", markText(f.mark), markText(assumed)))
+		if err != nil {
+			return err
+		}
 	}
+	f.opened.Store(true)
 	f.gate.settle(f.mark.Position)
 	return nil
 }

@@ -38,6 +38,9 @@ func (f *Flusher) Load(ctx context.Context) error {
 	}
 	f.aside.replace(letters)
 	f.countRefusing()
+	if f.o.State != nil { // the start has taken the lane
+		f.opened.Store(true)
+	}
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (f *Flusher) parkMissing(ops []op) {
 		for _, c := range o.r.Cells {
 			if t.Cells[c.Col] < 0 {
 				def := &f.o.Dictionary[o.table]
-				f.targets[o.table] = namesTarget(def)
+				f.targets[o.table] = namesTarget(def, t.Order)
 				f.park(o.table, sink.Reason{Message: fmt.Sprintf("column %s does not exist", def.Columns[c.Col])})
 				break
 			}

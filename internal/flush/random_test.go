@@ -143,7 +143,7 @@ func (e *engine) content() map[string]string {
 }
 
 func testTargets(table uint16) (*Target, error) {
-	t := namesTarget(&testDef[table])
+	t := namesTarget(&testDef[table], 0)
 	t.Order = int(table)
 	return t, nil
 }

@@ -15,8 +15,12 @@ func (f *Flusher) target(table uint16) *Target {
 		return t
 	}
 	t, err := f.o.Targets(table)
-	if t == nil {
-		t = namesTarget(&f.o.Dictionary[table])
+	if err != nil || t == nil {
+		order := 0
+		if t != nil {
+			order = t.Order
+		}
+		t = namesTarget(&f.o.Dictionary[table], order)
 	}
 	f.targets[table] = t
 	if err != nil {
@@ -25,9 +29,10 @@ func (f *Flusher) target(table uint16) *Target {
 	return t
 }
 
-// namesTarget describes a table by the names that the dictionary has.
-func namesTarget(def *change.TableDef) *Target {
-	t := &Target{Table: &sink.Table{Schema: def.Schema, Name: def.Name}}
+// namesTarget describes a table by the names that the dictionary has. Its place in the
+// order stays: a cut may be in SQL in part, in that order.
+func namesTarget(def *change.TableDef, order int) *Target {
+	t := &Target{Table: &sink.Table{Schema: def.Schema, Name: def.Name}, Order: order}
 	add := func(names []string) (columns []int) {
 		for _, n := range names {
 			columns = append(columns, len(t.Table.Columns))

@@ -126,9 +126,8 @@ type Log struct {
 	marked     Position   // durable, as the last mark or header says
 	unsynced   []*segment // to be synced, oldest first; the last is active
 	trimmed    Position
-	leaving    []*segment // out of the chain, not yet removed
-	replaying  int        // walks under way; no segment goes meanwhile
-	bytes      int64      // of all segments, the ready ones included
+	replaying  int   // walks under way; no segment goes meanwhile
+	bytes      int64 // of all segments, the ready ones included
 	nextNumber uint64
 	preamble   []byte // buffer
 	frameBuf   []byte // buffer, for files that are not mapped
@@ -182,10 +181,7 @@ func (l *Log) Synced() Position { return Position(l.synced.Load()) }
 func (l *Log) Oldest() Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.chain) == 0 {
-		return l.End()
-	}
-	return l.chain[0].after
+	return oldest(l.chainFiles(), l.End())
 }
 
 // Bytes returns the size on disk of all segments, those kept after a trim and those

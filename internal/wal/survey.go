@@ -130,7 +130,10 @@ func (s *survey) agree() error {
 			continue
 		}
 		if s.known && f.id != s.id {
-			return &DamageError{File: f.name, Why: fmt.Sprintf("the segment belongs to log %s, those before it to log %s", f.id, s.id)}
+			return &DamageError{
+				File: f.name, Why: fmt.Sprintf("the segment belongs to log %s, those before it to log %s", f.id, s.id),
+				cause: damageForeign,
+			}
 		}
 		s.id, s.known = f.id, true
 		s.durable = max(s.durable, f.durable)
@@ -139,31 +142,50 @@ func (s *survey) agree() error {
 }
 
 // link finds the chain: from the oldest segment, always on to the latest that names
-// it as its predecessor. A segment that begins inside a record whose first part was
-// trimmed is no beginning.
+// it as its predecessor.
 func (s *survey) link() {
 	var at *segmentFile
 	for _, f := range s.files {
-		if f.state != headerValid {
-			continue
-		}
-		if at == nil && f.carried == 0 {
+		if f.state == headerValid {
 			at = f
-			s.chain = append(s.chain, f)
+			break
 		}
 	}
 	for at != nil {
+		s.chain = append(s.chain, at)
 		var next *segmentFile
 		for _, f := range s.files {
 			if f.state == headerValid && f.prev == at.num && f.num > at.num {
 				next = f
 			}
 		}
-		if next != nil {
-			s.chain = append(s.chain, next)
-		}
 		at = next
 	}
+}
+
+// beginning returns the position after which a replay can begin in chain[0]. If that
+// begins inside a record, it is the end of its last record, which is at most too
+// late; none if the log goes on there.
+func beginning(chain []*segmentFile) (Position, bool) {
+	if chain[0].carried == 0 {
+		return chain[0].after, true
+	}
+	for _, f := range chain[1:] {
+		if f.prevEnd > chain[0].prevEnd {
+			return f.prevEnd, true
+		}
+	}
+	return 0, false
+}
+
+// oldest is the beginning of a log that ends at end.
+func oldest(chain []*segmentFile, end Position) Position {
+	if len(chain) > 0 {
+		if p, ok := beginning(chain); ok {
+			return p
+		}
+	}
+	return end
 }
 
 // ending is where the log ends, by its frames.
@@ -200,11 +222,12 @@ func (s *survey) findEnd() (ending, error) {
 		return e, err
 	}
 	if e.durable > file.base+Position(at.off) {
-		why := at.why
+		d := &DamageError{File: file.name, Offset: at.off, Why: at.why, at: at}
 		if e.durable > file.base+Position(file.size) && at.seg == len(s.chain)-1 {
-			why = "the segment that goes on here is missing or its headers are not readable"
+			d.Why = "the segment that goes on here is missing or its headers are not readable"
+			d.cause = damageFollower
 		}
-		return e, &DamageError{File: file.name, Offset: at.off, Why: why}
+		return e, d
 	}
 	s.chain = s.chain[:at.seg+1]
 	return e, nil
@@ -224,11 +247,7 @@ func (s *survey) checkUnused() error {
 			return fmt.Errorf("read %s: %w", f.name, err)
 		}
 		if end > 0 {
-			why := "neither header of the segment is readable"
-			if f.state == headerValid {
-				why = "the segments before this one are missing"
-			}
-			return &DamageError{File: f.name, Why: why}
+			return &DamageError{File: f.name, Why: whyHeader, cause: damageHeader}
 		}
 	}
 	return nil
@@ -239,11 +258,13 @@ func (s *survey) checkUnused() error {
 func (s *survey) checkBeginning() error {
 	for _, f := range s.files {
 		if f.num < s.chain[0].num && f.state != headerValid {
-			return &DamageError{File: f.name, Why: "neither header of the segment is readable"}
+			return &DamageError{File: f.name, Why: whyHeader, cause: damageHeader}
 		}
 	}
 	return nil
 }
+
+const whyHeader = "neither header of the segment is readable"
 
 // searchMarks looks for durable marks that the walk did not come to: in segment num
 // from off on, and in all later files. It also measures the tail.
@@ -293,7 +314,7 @@ func (r *frameReader) searchMarks(e *ending) error {
 // lastByte returns the offset behind the last byte in [from, size) that is not
 // zero, from if there is none.
 func lastByte(file fsys.File, from, size int64) (int64, error) {
-	buf := make([]byte, readChunk)
+	buf := make([]byte, min(readChunk, max(0, size-from)))
 	end := from
 	for off := from; off < size; {
 		n, err := file.ReadAt(buf[:min(int64(len(buf)), size-off)], off)

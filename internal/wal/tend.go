@@ -95,6 +95,19 @@ func (l *Log) Trim(p Position) {
 	wake(l.wakeTend)
 }
 
+// Keep takes back what Trim has said of the log after p: it is needed again. What has
+// gone meanwhile is gone; Oldest tells.
+func (l *Log) Keep(p Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trimmed = min(l.trimmed, p)
+	for i := 0; i+1 < len(l.chain); i++ {
+		if l.chain[i+1].prevEnd > p {
+			l.chain[i].trimmedAt = time.Time{}
+		}
+	}
+}
+
 // tendLoop keeps segments allocated ahead and lets trimmed ones go.
 func (l *Log) tendLoop() {
 	defer l.running.Done()
@@ -214,47 +227,34 @@ func (l *Log) takeTrimmed(hard bool) *segment {
 	if l.failure != nil {
 		return nil // an older segment may still be there
 	}
-	if len(l.leaving) == 0 {
-		n := l.trimmable(hard)
-		l.leaving = append(l.leaving, l.chain[:n]...)
-		l.chain = append([]*segment{}, l.chain[n:]...)
-	}
-	if len(l.leaving) == 0 {
+	if !l.trimmable(hard) {
 		return nil
 	}
-	s := l.leaving[0]
-	l.leaving = l.leaving[1:]
+	s := l.chain[0]
+	l.chain = append([]*segment{}, l.chain[1:]...)
 	return s
 }
 
-// trimmable returns how many of the oldest segments go together: one, or those over
-// which a record reaches. The next must be on the disk, with its header: the log must
-// have a beginning.
-func (l *Log) trimmable(hard bool) int {
-	if l.replaying > 0 || len(l.chain) < 2 || l.chain[0].trimmedAt.IsZero() {
-		return 0
+// trimmable reports whether the oldest segment may go. The next must be on the disk
+// with its header, since the log must have a beginning, and the record that
+// reaches into it, if one does, must be trimmed too.
+func (l *Log) trimmable(hard bool) bool {
+	if l.replaying > 0 || len(l.chain) < 2 || l.chain[0].trimmedAt.IsZero() || !l.chain[1].headerSynced {
+		return false
 	}
-	if !hard && l.o.Now().Sub(l.chain[0].trimmedAt) < l.o.RetainAge {
-		kept := int64(0)
-		for _, s := range l.chain {
-			if !s.trimmedAt.IsZero() {
-				kept += s.size
-			}
-		}
-		if kept <= l.o.RetainBytes {
-			return 0
-		}
+	if p, ok := beginning(l.chainFiles()[1:]); !ok || p > l.trimmed {
+		return false
 	}
-	for n := 1; n < len(l.chain); n++ {
-		next := l.chain[n]
-		if next.prevEnd > l.trimmed || !next.headerSynced {
-			return 0
-		}
-		if next.carried == 0 {
-			return n
+	if hard || l.o.Now().Sub(l.chain[0].trimmedAt) >= l.o.RetainAge {
+		return true
+	}
+	kept := int64(0)
+	for _, s := range l.chain {
+		if !s.trimmedAt.IsZero() {
+			kept += s.size
 		}
 	}
-	return 0
+	return kept > l.o.RetainBytes
 }
 
 // remove deletes a segment that has left the chain. One at a time, so that never a

@@ -67,6 +67,8 @@ func (g *gen) anyKey() string {
 // family adds its own.
 var keyMakers = map[string]func(g *gen, key string) []string{
 	"string": func(g *gen, key string) []string { return []string{"SET", key, g.value()} },
+	"zset":   makeZSet,
+	"stream": makeStream,
 }
 
 // makeKey makes a command that gives key a value of the type that its name says, or
