@@ -119,7 +119,7 @@ func TestPurePackagesReachNothingOutside(t *testing.T) {
 func TestDriversStayUnderSink(t *testing.T) {
 	_, files := parseModule(t)
 	for _, f := range files {
-		if f.test || strings.HasPrefix(f.path, "sink/") || strings.HasPrefix(f.path, "test/") || isTestOnly(f.dir()) {
+		if f.test || strings.HasPrefix(f.path, "sink/") || strings.HasPrefix(f.path, "test/") || strings.HasPrefix(f.path, "example/") || isTestOnly(f.dir()) {
 			continue
 		}
 		for _, imported := range f.imports {

@@ -37,8 +37,10 @@ func alone(f func(c *call) error) handler              { return handler{alone: f
 
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
-	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
-		zsetHandlers, streamHandlers}
+	return []handlers{
+		connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
+		hashHandlers, listHandlers, setHandlers, streamHandlers, zsetHandlers,
+	}
 }
 
 // bindHandlers orders the handlers by the numbers of their commands. A handler
