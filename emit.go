@@ -47,7 +47,7 @@ func (h *handle) known(complete bool) change.Known {
 // setString makes the key a string that holds v, with its expiry at (ms, 0 none).
 // The caller has canonicalised v and checked that the table lets keys expire.
 func (tx *Tx) setString(h *handle, v value.Value, at int64) {
-	known := h.known(tx.db.complete[h.db].Load())
+	known := h.known(tx.complete(h))
 	if h.exists() && h.e.Type() != keyspace.TypeString {
 		tx.remove(h)
 		known = change.Absent

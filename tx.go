@@ -36,8 +36,10 @@ type Tx struct {
 	wanted []streamPart
 	parts  []*partRead
 	away   bool
-	ack    Ack // strongest of the tables touched
-	buf    []byte
+	// emptied are the databases that the unit has emptied, a bit each.
+	emptied uint16
+	ack     Ack // strongest of the tables touched
+	buf     []byte
 }
 
 // The engine's own flags of entries.
@@ -97,7 +99,7 @@ func (tx *Tx) rearm() {
 	clear(tx.cells)
 	clear(tx.touched)
 	tx.changes, tx.shards, tx.cells, tx.touched = tx.changes[:0], tx.shards[:0], tx.cells[:0], tx.touched[:0]
-	tx.ack = 0
+	tx.ack, tx.emptied = 0, 0
 }
 
 // Now returns the unit's time in ms since 1970. It never runs backwards, also not
@@ -198,12 +200,18 @@ func (tx *Tx) absent(h *handle, need Need) error {
 	switch {
 	case need == NeedNone, h.t == nil:
 		return nil
-	case h.generic() && tx.db.complete[h.db].Load():
+	case h.generic() && tx.complete(h), tx.emptied&(1<<h.db) != 0:
 		return nil
 	case need == NeedHint && tx.away && h.mapped():
 		return nil
 	}
 	return tx.miss(h, need)
+}
+
+// complete reports whether all generic keys of the key's database that exist are in
+// memory.
+func (tx *Tx) complete(h *handle) bool {
+	return tx.emptied&(1<<h.db) != 0 || tx.db.complete[h.db].Load()
 }
 
 // miss notes that the key has to be loaded.

@@ -12,7 +12,6 @@ var serverHandlers = handlers{
 	"config|help":      plain(help),
 	"info":             plain(info),
 	"time":             plain(clock),
-	"dbsize":           alone(dbSize),
 	"wait":             plain(wait),
 	"waitaof":          plain(waitAOF),
 }
@@ -25,16 +24,6 @@ func clock(c *call) error {
 	c.out.Array(2)
 	c.out.BulkInt(now.Unix())
 	c.out.BulkInt(int64(now.Nanosecond() / 1000))
-	return nil
-}
-
-// dbSize counts the keys in memory and in SQL.
-func dbSize(c *call) error {
-	n, _, err := c.conn.sess.DBSize(c.conn.srv.ctx)
-	if err != nil {
-		return err
-	}
-	c.out.Int(n)
 	return nil
 }
 

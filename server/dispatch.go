@@ -8,7 +8,8 @@ import (
 	"github.com/lullcache/lull/internal/resp"
 )
 
-// handler is what runs one command. Exactly one of its functions is set.
+// handler is what runs one command. One of its functions is set; of commands that run
+// as alone outside MULTI and as whole inside, two.
 //
 // A handler reads c.args, whose count the table has checked, and writes one reply to
 // c.out. If it returns an error, what it wrote is dropped and the error is the reply: one of
@@ -35,11 +36,17 @@ func unit(f func(c *call, tx *lull.Tx) error) handler  { return handler{unit: f}
 func whole(f func(c *call, tx *lull.Tx) error) handler { return handler{whole: f} }
 func alone(f func(c *call) error) handler              { return handler{alone: f} }
 
+// inMemory is alone outside MULTI. Inside, where SQL cannot be asked, it is a unit
+// that works while all keys are in memory.
+func inMemory(f func(c *call) error, inMulti func(c *call, tx *lull.Tx) error) handler {
+	return handler{alone: f, whole: inMulti}
+}
+
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
 	return []handlers{
 		connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
-		hashHandlers, listHandlers, setHandlers, streamHandlers, zsetHandlers,
+		keyHandlers, stringHandlers, hashHandlers, listHandlers, setHandlers, zsetHandlers, streamHandlers,
 	}
 }
 
