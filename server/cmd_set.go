@@ -159,7 +159,7 @@ func sscan(c *call, tx *lull.Tx) error {
 		c.scanReply(0, 0, &items)
 		return nil
 	}
-	a, err := c.scanOptions(3)
+	a, err := c.elementOptions(3)
 	if err != nil {
 		return err
 	}

@@ -300,7 +300,7 @@ func zscan(c *call, tx *lull.Tx) error {
 		c.scanReply(0, 0, &items)
 		return nil
 	}
-	a, err := c.scanOptions(3)
+	a, err := c.elementOptions(3)
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,6 @@ import (
 	"github.com/lullcache/lull/internal/resp"
 )
 
-var errCursor = newError("ERR", "invalid cursor")
-
 // scanArgs are the arguments of a command that pages through one key.
 type scanArgs struct {
 	cursor uint64
@@ -25,7 +23,7 @@ func (c *call) scanCursor(i int) (uint64, error) {
 }
 
 // scanOptions reads COUNT and MATCH from argument i on.
-func (c *call) scanOptions(i int) (a scanArgs, err error) {
+func (c *call) elementOptions(i int) (a scanArgs, err error) {
 	a.count = 10
 	for ; i < len(c.args); i += 2 {
 		switch {
