@@ -118,7 +118,7 @@ func (w *world) killLull(stop func()) {
 	w.in.kill()
 	w.rep.kills.Add(1)
 	stop()
-	if w.ack == "database" && !w.away.Load() {
+	if w.ack == "database" && !w.away.Load() && w.rep.acked.Load() > w.ackedBefore {
 		w.checkSQL(current, "after the kill")
 	}
 }

@@ -118,7 +118,7 @@ func (d *database) connect(t *testing.T, driver, dsn string) {
 	})
 	text := "varchar(100)"
 	if driver == "mysql" {
-		text += " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+		text += " CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
 	}
 	for _, statement := range tables {
 		if _, err := db.Exec(strings.ReplaceAll(statement, "TEXT", text)); err != nil {

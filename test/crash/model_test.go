@@ -16,6 +16,7 @@ type report struct {
 	kills, failpoints, databaseKills, outages, restarts  atomic.Int64
 	sent, acked, refused, unanswered, checked, snapshots atomic.Int64
 	lost, doubled, invented, torn                        atomic.Int64
+	round                                                atomic.Int64
 
 	mu      sync.Mutex
 	details []string
@@ -27,7 +28,7 @@ func (r *report) wrong(kind *atomic.Int64, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.details) < detailsMax {
-		r.details = append(r.details, fmt.Sprintf(format, args...))
+		r.details = append(r.details, fmt.Sprintf("round %d: "+format, append([]any{r.round.Load()}, args...)...))
 	}
 }
 
@@ -95,8 +96,15 @@ func (c *counter) settle() {
 	c.possible = slices.Compact(c.possible)
 }
 
-// saw compares a value that was read with what is possible.
+// saw compares a value that was read through Lull with what is possible: from then on
+// it is the one.
 func (c *counter) saw(r *report, n int64, where string) {
+	c.compare(r, n, where)
+	c.possible = []int64{n}
+}
+
+// compare compares a value with what is possible.
+func (c *counter) compare(r *report, n int64, where string) {
 	r.checked.Add(1)
 	least, most := c.possible[0], c.possible[len(c.possible)-1]
 	switch {
@@ -108,7 +116,6 @@ func (c *counter) saw(r *report, n int64, where string) {
 	default:
 		r.wrong(&r.torn, "%s: %s it is %d, which no first part of the commands sent gives: %v", c.what, where, n, c.possible)
 	}
-	c.possible = []int64{n}
 }
 
 // register is a value that only its client sets, each time to one that was never
@@ -128,6 +135,11 @@ func (g *register) acked(v string)      { g.possible = []string{v} }
 func (g *register) unanswered(v string) { g.possible = append(g.possible, v) }
 
 func (g *register) saw(r *report, v, where string) {
+	g.compare(r, v, where)
+	g.possible = []string{v}
+}
+
+func (g *register) compare(r *report, v, where string) {
 	r.checked.Add(1)
 	switch {
 	case slices.Contains(g.possible, v):
@@ -136,7 +148,6 @@ func (g *register) saw(r *report, v, where string) {
 	default:
 		r.wrong(&r.invented, "%s: %s it is %.40q, which was never sent", g.what, where, v)
 	}
-	g.possible = []string{v}
 }
 
 // bag gathers unique numbers in rising order: a stream, a list or a set.
@@ -151,6 +162,14 @@ func newBag(what string, ordered bool) *bag {
 }
 
 func (b *bag) saw(r *report, items []string, where string) {
+	b.compare(r, items, where)
+	clear(b.sent) // what is not there now must not come later
+	for _, item := range items {
+		b.sent[item] = true
+	}
+}
+
+func (b *bag) compare(r *report, items []string, where string) {
 	r.checked.Add(int64(len(b.sent)))
 	found := make(map[string]int, len(items))
 	for _, item := range items {
@@ -165,11 +184,6 @@ func (b *bag) saw(r *report, items []string, where string) {
 	for item, acked := range b.sent {
 		if acked && found[item] == 0 {
 			r.wrong(&r.lost, "%s: %s %q is missing, which was acknowledged", b.what, where, item)
-		}
-	}
-	for item := range b.sent {
-		if b.sent[item] = true; found[item] == 0 {
-			delete(b.sent, item) // and must not come later
 		}
 	}
 	number := func(i int) int { n, _ := strconv.Atoi(items[i]); return n }

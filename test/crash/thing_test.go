@@ -128,33 +128,53 @@ func (t *thing) next(r *report, rng *rand.Rand, n int64) op {
 	}
 }
 
-// saw compares what was read with the model.
+// saw compares what was read through Lull with the model, which then knows.
 func (t *thing) saw(r *report, items []string, where string) {
-	one := ""
-	if len(items) > 0 {
-		one = items[0]
-	}
 	switch {
 	case t.counter != nil:
-		n, err := strconv.ParseInt(cmp0(one), 10, 64)
-		if err != nil {
-			r.wrong(&r.invented, "%s: %s it is %q", t.counter.what, where, one)
-			return
+		if n, ok := t.number(r, items, where); ok {
+			t.counter.saw(r, n, where)
 		}
-		t.counter.saw(r, n, where)
 	case t.register != nil:
-		t.register.saw(r, one, where)
+		t.register.saw(r, first(items), where)
 	default:
 		t.bag.saw(r, items, where)
 	}
 }
 
-// cmp0 is the number that no value stands for.
-func cmp0(s string) string {
-	if s == "" {
-		return "0"
+// compare compares what SQL holds with the model. What is only in the log is not there
+// yet, so the model learns nothing.
+func (t *thing) compare(r *report, items []string, where string) {
+	switch {
+	case t.counter != nil:
+		if n, ok := t.number(r, items, where); ok {
+			t.counter.compare(r, n, where)
+		}
+	case t.register != nil:
+		t.register.compare(r, first(items), where)
+	default:
+		t.bag.compare(r, items, where)
 	}
-	return s
+}
+
+// number is a counter's value; none is 0.
+func (t *thing) number(r *report, items []string, where string) (int64, bool) {
+	text := first(items)
+	if text == "" {
+		return 0, true
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		r.wrong(&r.invented, "%s: %s it is %q", t.counter.what, where, text)
+	}
+	return n, err == nil
+}
+
+func first(items []string) string {
+	if len(items) == 0 {
+		return ""
+	}
+	return items[0]
 }
 
 // settle ends a round.

@@ -30,6 +30,9 @@ type world struct {
 	surprises atomic.Int64
 	round     int
 	ack       string // of this round
+	// ackedBefore is how many commands had been answered when the load of this round
+	// began.
+	ackedBefore int64
 }
 
 const clientsMax = 8
@@ -61,6 +64,7 @@ func (w *world) configure(more string) {
 		}
 	}
 	w.round++
+	w.rep.round.Store(int64(w.round))
 	w.in.configure(fmt.Sprintf(`database: %q
 ack: %s
 flush: {max_delay: 40ms, lull: 4ms, max_transaction_rows: %d}
@@ -74,6 +78,7 @@ const generation = 10
 // load runs all clients until they have lost the server or stop is called, which
 // waits for them.
 func (w *world) load() (stop func()) {
+	w.ackedBefore = w.rep.acked.Load()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, c := range w.clients {
@@ -114,7 +119,7 @@ func (w *world) checkSQL(things func(*client) []*thing, where string) {
 			if err != nil {
 				w.t.Fatalf("reading %s %s: %v", thing.name, thing.key, err)
 			}
-			thing.saw(w.rep, rows, where+", in SQL,")
+			thing.compare(w.rep, rows, where+", in SQL,")
 		}
 	}
 }
@@ -171,7 +176,7 @@ func (w *world) checkTotals() {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		s.thing.saw(w.rep, rows, "at the end, in SQL,")
+		s.thing.compare(w.rep, rows, "at the end, in SQL,")
 	}
 	letters, err := w.d.column(w.t.Context(), w.d.sql, "SELECT message FROM lull_dead_letters")
 	if err != nil || len(letters) > 0 {
