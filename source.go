@@ -87,7 +87,6 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	defer db.unlock(&all)
 	for i := range db.shards {
 		db.shards[i].dirty = dirty.New(db.dictionary, 0)
-		db.shards[i].generation++
 	}
 	db.firstDirty.Store(0)
 	db.dirtyRows.Store(0)
@@ -95,6 +94,9 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	cuts, _, err := db.rebuild(m)
 	if err != nil {
 		return nil, err
+	}
+	for i := range db.shards {
+		db.shards[i].generation += uint32(len(cuts))
 	}
 	db.cuts.replace(cuts, db.shards[0].generation)
 	db.countCuts()
@@ -150,12 +152,13 @@ func (db *DB) recover(m sink.Mark) ([]*dirty.Cut, error) {
 		floor = last.lastMs
 	}
 	db.clock = newClock(floor)
+	generation := uint32(max(1, len(cuts)))
 	for i := range db.shards {
 		db.shards[i].index = uint8(i)
 		db.shards[i].dirty = dirty.New(db.dictionary, 0)
-		db.shards[i].generation = 1
+		db.shards[i].generation = generation
 	}
-	db.cuts.replace(cuts, 1)
+	db.cuts.replace(cuts, generation)
 	db.countCuts()
 	return cuts, nil
 }
