@@ -37,6 +37,11 @@ func (tx *Tx) commit() (Ticket, error) {
 	for i := range tx.touched {
 		tx.settleEntry(&tx.touched[i], len(tx.changes) > 0)
 	}
+	for n := range tx.db.complete {
+		if tx.emptied&(1<<n) != 0 {
+			tx.db.complete[n].Store(true) // what is there now came after
+		}
+	}
 	return ticket, nil
 }
 
@@ -139,6 +144,11 @@ func (tx *Tx) forget() {
 		t.h.sh.remove(t.h.db, t.h.hash, t.h.e)
 		tx.db.account(t.h.sh, -t.before)
 		tx.db.complete[t.h.db].Store(false)
+	}
+	for n := range tx.db.complete {
+		if tx.emptied&(1<<n) != 0 {
+			tx.db.complete[n].Store(false)
+		}
 	}
 }
 

@@ -109,6 +109,19 @@ func (l *cutList) size() (rows, bytes int64) {
 	return rows, bytes
 }
 
+// oldest is the time of the oldest change in the cuts that are not settled, in ms, 0
+// without any.
+func (l *cutList) oldest() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, c := range l.cuts {
+		if rows, _, _ := c.cut.Size(); c.generation > l.settled && !c.cut.Merged() && rows > 0 {
+			return c.cut.Oldest().UnixMilli()
+		}
+	}
+	return 0
+}
+
 // prune lets go of cuts that neither the flusher nor a load needs.
 func (l *cutList) prune() {
 	oldest := uint32(math.MaxUint32)

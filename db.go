@@ -28,7 +28,9 @@ type DB struct {
 	// mapping's.
 	dictionary change.Dictionary
 	tables     []tableState
-	refreshes  bool // a flush may change what entries show, in some table
+	bounds     genericBounds
+	valueMax   atomic.Int64 // most bytes of a value with its key; 0: no bound
+	refreshes  bool         // a flush may change what entries show, in some table
 	dirLock    io.Closer
 	log        *wal.Log // nil with Log.Off
 	logFrom    uint64   // where the log ended when it was opened

@@ -1,7 +1,6 @@
 package lull
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/lullcache/lull/internal/change"
@@ -47,7 +46,7 @@ func (h *handle) known(complete bool) change.Known {
 // setString makes the key a string that holds v, with its expiry at (ms, 0 none).
 // The caller has canonicalised v and checked that the table lets keys expire.
 func (tx *Tx) setString(h *handle, v value.Value, at int64) {
-	known := h.known(tx.db.complete[h.db].Load())
+	known := h.known(tx.complete(h))
 	if h.exists() && h.e.Type() != keyspace.TypeString {
 		tx.remove(h)
 		known = change.Absent
@@ -129,6 +128,11 @@ func (tx *Tx) remove(h *handle) {
 		tx.emit(h, change.Change{Op: change.Clear, Table: h.t.ID, Key: tx.tuple(h)})
 		tx.clearHeader(h)
 	}
+	tx.vanish(e)
+}
+
+// vanish makes a touched entry say that there is no such key.
+func (tx *Tx) vanish(e *keyspace.Entry) {
 	e.Clear()
 	e.ExpireAt = 0
 	e.LoadedAt = seconds(tx.now)
@@ -171,6 +175,17 @@ func (tx *Tx) delRow(h *handle, row string) {
 		return
 	}
 	tx.emit(h, change.Change{Op: change.Delete, Known: change.Present, Table: tx.childTable(h), Key: tx.tuple(h), Row: row})
+}
+
+// delLast removes the last row of a collection, and the key with it. Of a mapped
+// collection that row alone goes: others may have put in rows since it was loaded.
+func (tx *Tx) delLast(h *handle, row string) {
+	if !h.mapped() {
+		tx.remove(h)
+		return
+	}
+	tx.delRow(h, row)
+	tx.vanish(h.e)
 }
 
 // putCells sets columns of a mapped key's one row. For a row that is not there the
@@ -237,22 +252,6 @@ func (tx *Tx) withTime(h *handle, cells []change.Cell) []change.Cell {
 	}
 	at := change.Cell{Col: uint16(h.t.UpdatedAt), Val: timeCell(&h.t.Cells[h.t.UpdatedAt], tx.now)}
 	return tx.cellsOf(append(slices.Clone(cells), at)...)
-}
-
-// canExpire returns an error that names the setting if keys like h cannot expire.
-func (tx *Tx) canExpire(h *handle) error {
-	if h.mapped() {
-		return canExpire(h.t)
-	}
-	return nil
-}
-
-func canExpire(t *mapping.Table) error {
-	switch t.Spec.OnExpire {
-	case "delete", "evict":
-		return nil
-	}
-	return fmt.Errorf("%w: table %s does not say what expiry means; set tables.%s.on_expire to delete (with expires) or evict", ErrNoExpiry, t.Name, t.Name)
 }
 
 // setExpiry gives an existing key the expiry at (ms, 0 none).

@@ -28,6 +28,8 @@ var (
 	ErrTooManyRows = errors.New("too many rows to load")
 	// ErrNoExpiry: the key's table does not let keys expire.
 	ErrNoExpiry = errors.New("keys of this table cannot expire")
+	// ErrTooLarge: the database could not store the value.
+	ErrTooLarge = errors.New("value too large for the database")
 	// ErrClosed: the DB is closed.
 	ErrClosed = errors.New("closed")
 	// ErrChanged: a watched key was changed before the unit.

@@ -1,6 +1,8 @@
 package lull
 
 import (
+	"fmt"
+
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/mapping"
 	"github.com/lullcache/lull/value"
@@ -72,4 +74,37 @@ func cellTime(c *mapping.Column, v value.Value) int64 {
 	}
 	ms, _ := c.TimeOf(v)
 	return ms
+}
+
+// genericBounds are the sizes that Lull's own tables take in this database: some keep
+// less of a key in an index than mapping.GenericSizeMax.
+type genericBounds struct{ key, member int } // bytes; 0: no bound of its own
+
+func genericBoundsOf(m *mapping.Mapping) genericBounds {
+	b := genericBounds{key: m.KeysTable().Key[0].Type.Length}
+	for _, k := range []mapping.Kind{mapping.Hash, mapping.Set, mapping.ZSet} {
+		b.member = m.Generic(k).Row[0].Type.Length
+	}
+	return b
+}
+
+// check refuses a key, with its field or member if it has one, that could not be
+// stored.
+func (b genericBounds) check(key, member []byte) error {
+	switch {
+	case b.key > 0 && len(key) > b.key:
+		return fmt.Errorf("%w: key of %d bytes; at most %d can be kept", ErrTooLarge, len(key), b.key)
+	case b.member > 0 && len(member) > b.member:
+		return fmt.Errorf("%w: field or member of %d bytes; at most %d can be kept", ErrTooLarge, len(member), b.member)
+	}
+	return mapping.CheckGenericSize(key, member)
+}
+
+// CheckValueSize returns ErrTooLarge if the database could not store a value that has n
+// bytes together with its key. It costs nothing where there is no such bound.
+func (db *DB) CheckValueSize(n int) error {
+	if m := db.valueMax.Load(); m > 0 && int64(n) > m {
+		return fmt.Errorf("%w: %d bytes; the server takes at most %d together with the key", ErrTooLarge, n, m)
+	}
+	return nil
 }

@@ -183,7 +183,15 @@ func (l *load) read(ctx context.Context) error {
 	if err := l.run(ctx); err != nil {
 		return err
 	}
-	return l.countStreams(ctx)
+	if err := l.countStreams(ctx); err != nil {
+		return err
+	}
+	for t, members := range groups {
+		if t.Kind == mapping.Stream && len(t.Row) > 0 {
+			l.newer(t, members)
+		}
+	}
+	return l.run(ctx)
 }
 
 // run sends the queries gathered so far as one snapshot.

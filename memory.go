@@ -99,7 +99,7 @@ func (db *DB) evictOne(r uint64) bool {
 
 // evictable reports whether an entry may leave memory: SQL has all of it.
 func (db *DB) evictable(e *keyspace.Entry) bool {
-	return db.clean(e) && e.Flags&flagTouched == 0 && !isBlindStream(e)
+	return db.clean(e) && e.Flags&(flagTouched|flagHeaderDue) == 0 && !isBlindStream(e)
 }
 
 // dropClean drops everything from memory that SQL has. All shards are locked.

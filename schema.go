@@ -81,6 +81,13 @@ func (db *DB) askSchema(ctx context.Context, s *schema) (err error) {
 	if s.catalog, err = db.withNamed(ctx, s.catalog); err != nil {
 		return err
 	}
+	if l, ok := db.sink.(sink.ValueLimiter); ok {
+		n, err := l.ValueMax(ctx)
+		if err != nil {
+			return err
+		}
+		db.valueMax.Store(int64(n))
+	}
 	if s.lane, s.found, err = db.sink.Lane(ctx, db.laneID()); err != nil {
 		return err
 	}
@@ -135,6 +142,7 @@ func (db *DB) compile(catalog *sink.Catalog) error {
 		return fmt.Errorf("tables: %w", errors.Join(errs...))
 	}
 	db.maps, db.catalog = maps, catalog
+	db.bounds = genericBoundsOf(maps)
 	db.dictionary = maps.Dictionary()
 	db.tables = make([]tableState, len(db.dictionary))
 	for id := range db.dictionary {

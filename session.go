@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/lullcache/lull/internal/keyspace"
+	"github.com/lullcache/lull/internal/mapping"
 )
 
 // Session is one caller's view of the DB: its database number, its ack level, the
@@ -168,11 +169,15 @@ func (m *multi) Run(tx *Tx) error {
 	sel := tx.sel
 	var missing error
 	for _, k := range m.keys {
-		if k.Need == NeedNone {
-			continue
-		}
 		tx.sel = uint8(k.Database)
-		if _, err := tx.open(k.Name, keyspace.TypeNone, k.Need); err == errMiss {
+		need := k.Need
+		if need == NeedNone {
+			if !tx.keepsRows(k.Name) {
+				continue
+			}
+			need = NeedAll
+		}
+		if _, err := tx.open(k.Name, keyspace.TypeNone, need); err == errMiss {
 			missing = err
 		}
 	}
@@ -182,6 +187,16 @@ func (m *multi) Run(tx *Tx) error {
 	}
 	tx.multi = true
 	return m.inner.Run(tx)
+}
+
+// keepsRows reports whether overwriting key needs its old value: of a mapped
+// collection those rows are kept that are in the new one too.
+func (tx *Tx) keepsRows(key []byte) bool {
+	if tx.sel != 0 {
+		return false
+	}
+	t := tx.db.maps.Match(key)
+	return t != nil && (t.Kind == mapping.Set || t.Kind == mapping.ZSet)
 }
 
 // run locks, runs, commits and unlocks, and loads what was missing in between.
@@ -207,6 +222,7 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 			return Ticket{}, err
 		}
 		tx.again()
+		tx.rerun = true
 	}
 }
 

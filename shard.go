@@ -1,6 +1,7 @@
 package lull
 
 import (
+	"math/bits"
 	"sync"
 
 	"github.com/lullcache/lull/internal/dirty"
@@ -26,6 +27,9 @@ type shard struct {
 	// generation is the number of cuts taken: an entry whose Cut is above the last
 	// settled one is dirty.
 	generation uint32
+	// lookups counts the keys that units needed to know of, misses those that were
+	// not in memory.
+	lookups, misses uint64
 	// watched maps watched keys to the sessions that wait for their change.
 	watched map[dbKey][]*watch
 }
@@ -64,21 +68,17 @@ type lockSet [shardCount / 64]uint64
 func (l *lockSet) add(i uint8)      { l[i>>6] |= 1 << (i & 63) }
 func (l *lockSet) has(i uint8) bool { return l[i>>6]&(1<<(i&63)) != 0 }
 
-func (db *DB) lock(l *lockSet) {
-	for i := range db.shards {
-		if l.has(uint8(i)) {
-			db.shards[i].mu.Lock()
+// each calls fn with the shards in the set, in rising order.
+func (l *lockSet) each(fn func(i int)) {
+	for w, word := range l {
+		for ; word != 0; word &= word - 1 {
+			fn(w<<6 | bits.TrailingZeros64(word))
 		}
 	}
 }
 
-func (db *DB) unlock(l *lockSet) {
-	for i := range db.shards {
-		if l.has(uint8(i)) {
-			db.shards[i].mu.Unlock()
-		}
-	}
-}
+func (db *DB) lock(l *lockSet)   { l.each(func(i int) { db.shards[i].mu.Lock() }) }
+func (db *DB) unlock(l *lockSet) { l.each(func(i int) { db.shards[i].mu.Unlock() }) }
 
 // allShards is the lock set of units that touch every key.
 func allShards() (l lockSet) {

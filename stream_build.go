@@ -146,6 +146,44 @@ func (l *load) countStreams(ctx context.Context) error {
 	return nil
 }
 
+// newer asks for all entries behind a header that SQL's newest entries show to be
+// behind, so that they can be counted. They stand before those that were read without
+// a gap, and the same row counts once however often it is read.
+func (l *load) newer(t *mapping.Table, members []int) {
+	plan := &l.db.tables[t.ID].plan
+	for _, i := range members {
+		k, m := &l.keys[i], &l.images[i]
+		var meta keyspace.StreamMeta
+		header := m.find(l.db.maps.KeysTable().ID, "")
+		_, err := headerOf(header, &meta)
+		if err != nil || header == nil || !m.tail.cut || !meta.LastID.Less(m.tail.lowest) || !t.Ordered() && k.need == NeedAll {
+			continue
+		}
+		p := partRead{streamPart: streamPart{dbKey: k.dbKey, t: t, from: meta.LastID, to: m.tail.lowest, limit: l.db.tables[t.ID].loadRowsMax}}
+		q, ok := l.db.partQuery(&p)
+		if !ok {
+			continue
+		}
+		seen := make(map[string]struct{}, len(m.rows))
+		for i := range m.rows {
+			seen[m.rows[i].row] = struct{}{}
+		}
+		rows, lowest := 0, m.tail.lowest
+		l.add(q, func(vals []value.Value) error {
+			if row, ok := t.RowOf(vals[len(plan.key):]); ok {
+				if _, again := seen[row]; !again {
+					l.addRow(m, t, vals[len(plan.key):])
+				}
+			}
+			m.tail.lowest = meta.LastID
+			if rows++; rows == q.Limit {
+				m.tail.lowest = lowest // there is a gap before what was read first
+			}
+			return nil
+		})
+	}
+}
+
 // isBlindStream tells a stream to which XADD came while its header could not be
 // read: how many entries it has, and whether its last id is the greatest, is open.
 func isBlindStream(e *keyspace.Entry) bool {
@@ -168,6 +206,7 @@ func mergeBlind(fresh, old *keyspace.Entry, t *mapping.Table, tail tailRead) {
 	if !isBlindStream(old) || fresh.Type() != keyspace.TypeStream {
 		return
 	}
+	fresh.Flags |= flagHeaderDue
 	from, to := old.Stream().Meta(), fresh.Stream().Meta()
 	if to.LastID.Less(from.LastID) {
 		to.LastID = from.LastID

@@ -19,6 +19,8 @@ type Tx struct {
 	// now is the unit's time, ms since 1970, read once.
 	now   int64
 	write bool
+	// rerun is set when the unit runs again, after a load.
+	rerun bool
 	// multi is set once a MULTI has made sure of its keys.
 	multi bool
 	locks lockSet
@@ -34,8 +36,10 @@ type Tx struct {
 	wanted []streamPart
 	parts  []*partRead
 	away   bool
-	ack    Ack // strongest of the tables touched
-	buf    []byte
+	// emptied are the databases that the unit has emptied, a bit each.
+	emptied uint16
+	ack     Ack // strongest of the tables touched
+	buf     []byte
 }
 
 // The engine's own flags of entries.
@@ -48,6 +52,9 @@ const (
 	// flagReload: the database may have changed the row as it took it; it is loaded
 	// again when next read.
 	flagReload
+	// flagHeaderDue: the stream's header is to be written by the next unit that
+	// opens it.
+	flagHeaderDue
 )
 
 // touched is an entry that the unit changed.
@@ -78,7 +85,7 @@ func (h *handle) generic() bool { return h.t != nil && h.t.Def.Space == 0 }
 func (h *handle) mapped() bool { return h.t != nil && h.t.Def.Space != 0 }
 
 func (tx *Tx) begin(write bool) {
-	tx.sel, tx.write, tx.multi, tx.away = tx.sess.sel, write, false, false
+	tx.sel, tx.write, tx.multi, tx.away, tx.rerun = tx.sess.sel, write, false, false, false
 	tx.locks = lockSet{}
 	tx.again()
 }
@@ -95,7 +102,7 @@ func (tx *Tx) rearm() {
 	clear(tx.cells)
 	clear(tx.touched)
 	tx.changes, tx.shards, tx.cells, tx.touched = tx.changes[:0], tx.shards[:0], tx.cells[:0], tx.touched[:0]
-	tx.ack = 0
+	tx.ack, tx.emptied = 0, 0
 }
 
 // Now returns the unit's time in ms since 1970. It never runs backwards, also not
@@ -116,18 +123,25 @@ func (tx *Tx) open(name []byte, want keyspace.Type, need Need) (handle, error) {
 	if void, err := tx.route(&h, want); void || err != nil {
 		return h, err
 	}
+	if need != NeedNone && !tx.rerun {
+		h.sh.lookups++
+	}
 	h.e = h.sh.find(h.db, h.hash, name)
 	if h.e == nil {
 		return h, tx.absent(&h, need)
 	}
 	h.e.Access = accessClock(tx.now)
 	if h.e.ExpireAt != 0 && h.e.ExpireAt <= tx.now {
-		if err := tx.expire(&h, need); err != nil {
+		if err := tx.expire(&h, need); err != nil || h.e == nil {
 			return h, err
 		}
 	}
 	if need == NeedAll && h.e.Flags&keyspace.Stub != 0 || tx.stale(&h) || tx.blind(&h, need) {
 		return h, tx.miss(&h, need)
+	}
+	if h.e.Flags&flagHeaderDue != 0 && h.exists() {
+		h.e.Flags &^= flagHeaderDue
+		tx.putHeader(&h)
 	}
 	if want != keyspace.TypeNone && h.exists() && h.e.Type() != want && need != NeedNone {
 		return h, ErrWrongType
@@ -183,7 +197,7 @@ func (tx *Tx) unmapped(h *handle) error {
 	}
 	h.t = tx.db.maps.KeysTable()
 	if tx.write {
-		return mapping.CheckGenericSize(h.name, nil)
+		return tx.db.bounds.check(h.name, nil)
 	}
 	return nil
 }
@@ -193,7 +207,7 @@ func (tx *Tx) absent(h *handle, need Need) error {
 	switch {
 	case need == NeedNone, h.t == nil:
 		return nil
-	case h.generic() && tx.db.complete[h.db].Load():
+	case h.generic() && tx.complete(h), tx.emptied&(1<<h.db) != 0:
 		return nil
 	case need == NeedHint && tx.away && h.mapped():
 		return nil
@@ -201,10 +215,19 @@ func (tx *Tx) absent(h *handle, need Need) error {
 	return tx.miss(h, need)
 }
 
+// complete reports whether all generic keys of the key's database that exist are in
+// memory.
+func (tx *Tx) complete(h *handle) bool {
+	return tx.emptied&(1<<h.db) != 0 || tx.db.complete[h.db].Load()
+}
+
 // miss notes that the key has to be loaded.
 func (tx *Tx) miss(h *handle, need Need) error {
 	if tx.multi {
 		return fmt.Errorf("%w: key %q is not in memory", ErrNoDB, h.name)
+	}
+	if need != NeedNone && !tx.rerun {
+		h.sh.misses++
 	}
 	k := loadKey{dbKey: dbKey{h.db, string(h.name)}, need: need, t: h.t, hash: h.hash}
 	if need == NeedHint {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/keyspace"
-	"github.com/lullcache/lull/internal/mapping"
 	"github.com/lullcache/lull/value"
 )
 
@@ -77,39 +76,6 @@ func (tx *Tx) duplicateRow(src, dst *handle) error {
 		tx.setExpiry(dst, src.e.ExpireAt)
 	}
 	return nil
-}
-
-// flushOne empties one database: every table of its keys, and what memory holds.
-func (tx *Tx) flushOne(n uint8) {
-	db := tx.db
-	tables := []*mapping.Table{db.maps.KeysTable()}
-	if n == 0 {
-		tables = append(tables, db.maps.Tables()...)
-	}
-	for _, t := range tables {
-		if t.Generic() && db.opts.Unmapped != UnmappedGeneric {
-			continue
-		}
-		for i := range db.shards {
-			tx.changes = append(tx.changes, change.Change{Op: change.ClearTable, DB: n, Table: t.ID})
-			tx.shards = append(tx.shards, uint8(i))
-			if i > 0 {
-				continue
-			}
-		}
-	}
-	for i := range db.shards {
-		sh := &db.shards[i]
-		if t := sh.dbs[n]; t != nil {
-			t.All(func(e *keyspace.Entry) bool {
-				db.account(sh, -e.Bytes())
-				sh.notify(n, e.Key)
-				return true
-			})
-			sh.dbs[n] = nil
-		}
-	}
-	db.complete[n].Store(n != 0 || len(db.maps.Tables()) == 0 || db.opts.Unmapped == UnmappedGeneric)
 }
 
 func (tx *Tx) duplicateList(src, dst *handle) {

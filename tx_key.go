@@ -16,9 +16,10 @@ var (
 	ErrSameKey = errors.New("source and destination objects are the same")
 	// ErrOtherTable: the keys belong to different tables.
 	ErrOtherTable = errors.New("keys of different tables")
-	// ErrFlushForbidden: AllowFlushAll is not set.
-	ErrFlushForbidden = errors.New("emptying the tables is not allowed; set allow_flush_all: true to allow it")
 )
+
+// KeyType is the type of a key's value; its String is what TYPE answers.
+type KeyType = keyspace.Type
 
 // Del removes keys and returns how many existed. Collections are not loaded for it.
 func (tx *Tx) Del(keys ...[]byte) (n int, err error) {
@@ -123,15 +124,20 @@ func (tx *Tx) Expire(key []byte, at int64, when ExpireWhen) (bool, error) {
 	if err != nil || !h.exists() {
 		return false, err
 	}
-	if err := tx.canExpire(&h); err != nil {
-		return false, err
+	if h.mapped() {
+		if err := canExpire(h.t); err != nil {
+			return false, err
+		}
 	}
-	if !when.allows(h.e.ExpireAt, at) {
+	switch {
+	case !when.allows(h.e.ExpireAt, at):
 		return false, nil
-	}
-	if at <= tx.now {
+	case at <= tx.now:
 		tx.remove(&h)
 		return true, nil
+	}
+	if at, err = expiryFor(&h, at); err != nil {
+		return false, err
 	}
 	tx.setExpiry(&h, at)
 	return true, nil
@@ -150,7 +156,7 @@ func (tx *Tx) Persist(key []byte) (bool, error) {
 // Rename gives the value of from to the key to, whatever that was. With ifAbsent it
 // does nothing if to exists. Both keys have to be of one table, or generic.
 func (tx *Tx) Rename(from, to []byte, ifAbsent bool) (bool, error) {
-	src, dst, err := tx.pair(from, to, 0)
+	src, dst, err := tx.pair(from, to, tx.sel)
 	if err != nil {
 		return false, err
 	}
@@ -162,6 +168,9 @@ func (tx *Tx) Rename(from, to []byte, ifAbsent bool) (bool, error) {
 	}
 	if string(from) == string(to) {
 		return true, nil
+	}
+	if err := sameTable(&src, &dst); err != nil {
+		return false, err
 	}
 	if err := tx.duplicate(&src, &dst); err != nil {
 		return false, err
@@ -176,11 +185,17 @@ func (tx *Tx) Copy(from, to []byte, n uint8, replace bool) (bool, error) {
 	if n == tx.sel && string(from) == string(to) {
 		return false, ErrSameKey
 	}
-	src, dst, err := tx.pair(from, to, n+1)
+	src, dst, err := tx.pair(from, to, n)
 	if err != nil || !src.exists() || dst.exists() && !replace {
 		return false, err
 	}
-	return true, tx.duplicate(&src, &dst)
+	if err := sameTable(&src, &dst); err != nil {
+		return false, err
+	}
+	if err := tx.duplicate(&src, &dst); err != nil {
+		return false, err
+	}
+	return true, nil
 }
 
 // Move moves key to database n, if it is not there, and reports whether it did.
@@ -188,8 +203,11 @@ func (tx *Tx) Move(key []byte, n uint8) (bool, error) {
 	if n == tx.sel {
 		return false, ErrSameKey
 	}
-	src, dst, err := tx.pair(key, key, n+1)
+	src, dst, err := tx.pair(key, key, n)
 	if err != nil || !src.exists() || dst.exists() {
+		return false, err
+	}
+	if err := sameTable(&src, &dst); err != nil {
 		return false, err
 	}
 	if err := tx.duplicate(&src, &dst); err != nil {
@@ -199,32 +217,31 @@ func (tx *Tx) Move(key []byte, n uint8) (bool, error) {
 	return true, nil
 }
 
-// pair opens a source and a destination, the latter in database in-1 unless in is 0,
-// and checks that one table holds both.
-func (tx *Tx) pair(from, to []byte, in uint8) (src, dst handle, err error) {
+// pair opens a source and a destination, the latter in database n.
+func (tx *Tx) pair(from, to []byte, n uint8) (src, dst handle, err error) {
 	src, err = tx.open(from, keyspace.TypeNone, NeedAll)
-	if err != nil {
+	if err != nil && err != errMiss {
 		return src, dst, err
 	}
 	sel := tx.sel
-	if in != 0 {
-		tx.sel = in - 1
-	}
-	dst, err = tx.open(to, keyspace.TypeNone, NeedExists)
+	tx.sel = n
+	dst, errTo := tx.open(to, keyspace.TypeNone, NeedExists)
 	tx.sel = sel
-	if err != nil {
-		return src, dst, err
-	}
-	if src.t != dst.t {
-		return src, dst, fmt.Errorf("%w: %s and %s", ErrOtherTable, tableOf(&src), tableOf(&dst))
-	}
-	if src.mapped() && src.t.Kind == mapping.Stream {
-		return src, dst, fmt.Errorf("%w: a mapped stream is only in memory in part and cannot be copied or renamed", ErrOtherTable)
-	}
-	if src.exists() && src.e.Type() == keyspace.TypeStream {
-		_, err = tx.entriesIn(&src, keyspace.MinID, keyspace.MaxID, false, 0) // what is not in memory is read now
+	if errTo != nil {
+		err = errTo
 	}
 	return src, dst, err
+}
+
+// sameTable reports why a value cannot go from one key to another.
+func sameTable(src, dst *handle) error {
+	if src.t != dst.t {
+		return fmt.Errorf("%w: %s and %s", ErrOtherTable, tableOf(src), tableOf(dst))
+	}
+	if src.mapped() && src.t.Kind == mapping.Stream {
+		return fmt.Errorf("%w: a mapped stream is only in memory in part and cannot be copied or renamed", ErrOtherTable)
+	}
+	return nil
 }
 
 func tableOf(h *handle) string {
@@ -232,18 +249,4 @@ func tableOf(h *handle) string {
 		return fmt.Sprintf("%q is not mapped", h.name)
 	}
 	return fmt.Sprintf("%q is of table %s", h.name, h.t.Name)
-}
-
-// FlushDB removes every key of database n, or of all with n < 0. All shards are
-// locked.
-func (tx *Tx) FlushDB(n int) error {
-	if len(tx.db.maps.Tables()) > 0 && n <= 0 && !tx.db.opts.AllowFlushAll {
-		return ErrFlushForbidden
-	}
-	for i := range uint8(dbCount) {
-		if n < 0 || int(i) == n {
-			tx.flushOne(i)
-		}
-	}
-	return nil
 }

@@ -38,7 +38,9 @@ func (tx *Tx) putFields(h *handle, cells []change.Cell) (added int, err error) {
 		}
 		tx.create(h, keyspace.TypeHash)
 		for _, d := range h.t.Defaults() {
-			tx.showCell(h, d)
+			if !hasCell(cells, d.Col) {
+				tx.showCell(h, d)
+			}
 		}
 	}
 	for _, c := range cells {

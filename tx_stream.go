@@ -20,9 +20,8 @@ var (
 	// ErrNoSuchKey: the key does not exist.
 	ErrNoSuchKey = errors.New("no such key")
 	// The others refuse a new last id (XSetID).
-	ErrStreamSetDeleted = errors.New("The ID specified in XSETID is smaller than current max_deleted_entry_id")
-	ErrStreamSetTop     = errors.New("The ID specified in XSETID is smaller than the target stream top item")
-	ErrStreamSetAdded   = errors.New("The entries_added specified in XSETID is smaller than the target stream length")
+	ErrStreamSetTop   = errors.New("The ID specified in XSETID is smaller than the target stream top item")
+	ErrStreamSetAdded = errors.New("The entries_added specified in XSETID is smaller than the target stream length")
 )
 
 type (
@@ -68,8 +67,12 @@ type XAddOptions struct {
 // an entry with an id that Lull chooses can be appended to a mapped stream without the
 // header: the clock is above every id that was chosen before, and the row is
 // inserted whatever the header says. The header then is neither known nor written;
-// the next look at the stream reads it and puts both together.
+// the next look at the stream reads it and puts both together. Only the length of a
+// stream without id columns misses such entries if Lull was restarted in between.
 func (tx *Tx) XAdd(key []byte, id NewStreamID, fields [][]byte, o XAddOptions) (at StreamID, added bool, err error) {
+	if !id.Auto && !id.AutoSeq && id.ID.IsZero() {
+		return at, false, ErrStreamZeroID
+	}
 	h, err := tx.open(key, keyspace.TypeStream, tx.addNeed(key, id, &o))
 	if err != nil {
 		return at, false, err
@@ -116,9 +119,6 @@ func (tx *Tx) addNeed(key []byte, id NewStreamID, o *XAddOptions) Need {
 
 // nextID gives the new entry its id.
 func (tx *Tx) nextID(h *handle, id NewStreamID) (StreamID, error) {
-	if !id.Auto && !id.AutoSeq && id.ID.IsZero() {
-		return id.ID, ErrStreamZeroID
-	}
 	var last StreamID
 	if h.exists() {
 		last = h.e.Stream().Meta().LastID
@@ -215,7 +215,7 @@ type XSetIDOptions struct {
 }
 
 // XSetID makes id the last id of the stream at key, which has to exist. The id cannot
-// be below that of an entry, nor of a deleted one.
+// be below that of an entry.
 func (tx *Tx) XSetID(key []byte, id StreamID, o XSetIDOptions) error {
 	h, err := tx.open(key, keyspace.TypeStream, NeedAll)
 	if err != nil {
@@ -225,9 +225,6 @@ func (tx *Tx) XSetID(key []byte, id StreamID, o XSetIDOptions) error {
 		return ErrNoSuchKey
 	}
 	s := h.e.Stream()
-	if id.Less(s.Meta().MaxDeletedID) {
-		return ErrStreamSetDeleted
-	}
 	if n := streamLen(s); n > 0 {
 		top, err := tx.streamTop(&h)
 		switch {

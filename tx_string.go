@@ -64,7 +64,7 @@ func (tx *Tx) Set(key, val []byte, o SetOptions) (SetResult, error) {
 		at = h.e.ExpireAt
 	}
 	if at != 0 {
-		if err := tx.canExpire(&h); err != nil {
+		if at, err = expiryFor(&h, at); err != nil {
 			return SetResult{}, err
 		}
 	}
@@ -99,7 +99,7 @@ func (tx *Tx) GetExpire(key []byte, at int64) (v value.Value, ok bool, err error
 		return value.Value{}, false, err
 	}
 	if at != 0 {
-		if err := tx.canExpire(&h); err != nil {
+		if at, err = expiryFor(&h, at); err != nil {
 			return value.Value{}, false, err
 		}
 	}
@@ -211,6 +211,9 @@ func (tx *Tx) SetMany(pairs [][]byte, ifAbsent bool) (bool, error) {
 func (tx *Tx) stringCell(h *handle, val []byte) (value.Value, error) {
 	if len(val) > StringSizeMax {
 		return value.Value{}, ErrTooLong
+	}
+	if err := tx.db.CheckValueSize(len(h.name) + len(val)); err != nil {
+		return value.Value{}, err
 	}
 	if h.mapped() {
 		if h.t.Kind != kindOf(keyspace.TypeString) {

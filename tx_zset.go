@@ -115,7 +115,7 @@ func (tx *Tx) checkMember(h *handle, member []byte) error {
 	case h.mapped():
 		return h.t.CheckMember(member)
 	case h.generic():
-		return mapping.CheckGenericSize(h.name, member)
+		return tx.db.bounds.check(h.name, member)
 	}
 	return nil
 }

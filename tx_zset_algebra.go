@@ -256,7 +256,7 @@ func (tx *Tx) openStore(dst []byte, typ keyspace.Type) (handle, error) {
 	if tx.sel == 0 && tx.db.maps.Match(dst) != nil {
 		return tx.open(dst, typ, NeedAll)
 	}
-	return tx.open(dst, keyspace.TypeNone, NeedExists)
+	return tx.open(dst, keyspace.TypeNone, NeedNone)
 }
 
 // storeScored makes the opened key the sorted set of members, which are distinct, and
@@ -269,7 +269,7 @@ func (tx *Tx) storeScored(h *handle, members []Scored) (int, error) {
 		}
 		members[i].Score = score
 	}
-	if h.exists() && (len(members) == 0 || h.e.Type() != keyspace.TypeZSet || h.e.Flags&keyspace.Stub != 0) {
+	if tx.displaced(h, keyspace.TypeZSet, len(members)) {
 		tx.remove(h)
 	}
 	replaced := h.exists()

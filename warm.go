@@ -38,7 +38,8 @@ func (db *DB) warmTable(ctx context.Context, t *mapping.Table) error {
 			return err
 		}
 		keys := make([]loadKey, len(page))
-		for i, name := range page {
+		for i := range page {
+			name := page[i].key
 			keys[i] = loadKey{dbKey: dbKey{0, name}, need: NeedAll, t: t, hash: keyspace.HashString(name)}
 		}
 		if len(keys) > 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lullcache/lull/internal/command"
+	"github.com/lullcache/lull/internal/glob"
 	"github.com/lullcache/lull/internal/resp"
 )
 
@@ -269,7 +270,7 @@ func commandList(c *call) error {
 		wanted = func(cmd *command.Command) bool { return slices.Contains(cmd.ACLCategories(), category) }
 	case c.word(3, "PATTERN"):
 		pattern := []byte(strings.ToLower(string(c.args[4])))
-		wanted = func(cmd *command.Command) bool { return globMatch(pattern, []byte(cmd.FullName())) }
+		wanted = func(cmd *command.Command) bool { return glob.Match(pattern, []byte(cmd.FullName()), false) }
 	case c.word(3, "MODULE"):
 		wanted = func(*command.Command) bool { return false }
 	default:

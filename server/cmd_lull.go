@@ -5,9 +5,15 @@ import (
 )
 
 var lullHandlers = handlers{
-	"lull|ack":   plain(lullAck),
-	"lull|flush": alone(lullFlush),
-	"lull|help":  plain(help),
+	"lull|ack":         plain(lullAck),
+	"lull|deadletters": alone(lullDeadLetters),
+	"lull|flush":       alone(lullFlush),
+	"lull|forget":      alone(lullForget),
+	"lull|help":        plain(help),
+	"lull|pause":       plain(lullPause),
+	"lull|resume":      plain(lullResume),
+	"lull|status":      plain(lullStatus),
+	"lull|tables":      plain(lullTables),
 }
 
 // lullAck answers LULL ACK, and LULL ACK memory|disk|database|default: what this
@@ -38,9 +44,69 @@ func lullFlush(c *call) error {
 	if len(c.args) != 2 {
 		return errSyntax
 	}
+	if c.conn.srv.db.Paused() {
+		return errPaused
+	}
 	if err := c.conn.srv.db.Sync(c.conn.srv.ctx); err != nil {
 		return err
 	}
 	c.out.Simple("OK")
+	return nil
+}
+
+func lullPause(c *call) error {
+	c.conn.srv.db.Pause()
+	c.out.Simple("OK")
+	return nil
+}
+
+func lullResume(c *call) error {
+	c.conn.srv.db.Resume()
+	c.out.Simple("OK")
+	return nil
+}
+
+// lullStatus answers with the state in lines for people.
+func lullStatus(c *call) error {
+	stats := c.conn.srv.db.Stats()
+	c.out.Verbatim("txt", stats.String())
+	return nil
+}
+
+// lullForget answers how many of the keys were dropped from memory: those that SQL
+// has all of.
+func lullForget(c *call) error {
+	n := int64(0)
+	for _, key := range c.args[2:] {
+		if c.conn.sess.Forget(key) {
+			n++
+		}
+	}
+	c.out.Int(n)
+	return nil
+}
+
+// lullTables answers with a map for each table.
+func lullTables(c *call) error {
+	tables := c.conn.srv.db.Stats().Tables
+	c.out.Array(len(tables))
+	for i := range tables {
+		t := &tables[i]
+		state := "well"
+		if t.Parked != "" {
+			state = "parked: " + t.Parked
+		}
+		c.out.Map(8)
+		for _, pair := range [...]struct{ name, val string }{
+			{"name", t.Name}, {"table", t.SQL}, {"key", t.Key}, {"type", t.Type}, {"ack", t.Ack.String()}, {"state", state},
+		} {
+			c.out.BulkString(pair.name)
+			c.out.BulkString(pair.val)
+		}
+		c.out.BulkString("operations")
+		c.out.Int(int64(t.Operations))
+		c.out.BulkString("letters")
+		c.out.Int(int64(t.Letters))
+	}
 	return nil
 }

@@ -3,6 +3,8 @@ package server
 import (
 	"bytes"
 	"time"
+
+	"github.com/lullcache/lull/internal/glob"
 )
 
 var serverHandlers = handlers{
@@ -12,7 +14,6 @@ var serverHandlers = handlers{
 	"config|help":      plain(help),
 	"info":             plain(info),
 	"time":             plain(clock),
-	"dbsize":           alone(dbSize),
 	"wait":             plain(wait),
 	"waitaof":          plain(waitAOF),
 }
@@ -25,16 +26,6 @@ func clock(c *call) error {
 	c.out.Array(2)
 	c.out.BulkInt(now.Unix())
 	c.out.BulkInt(int64(now.Nanosecond() / 1000))
-	return nil
-}
-
-// dbSize counts the keys in memory and in SQL.
-func dbSize(c *call) error {
-	n, _, err := c.conn.sess.DBSize(c.conn.srv.ctx)
-	if err != nil {
-		return err
-	}
-	c.out.Int(n)
 	return nil
 }
 
@@ -57,7 +48,7 @@ func configGet(c *call) error {
 	var found []string
 	for _, name := range params.names {
 		for _, pattern := range c.args[2:] {
-			if globMatch(bytes.ToLower(pattern), []byte(name)) {
+			if glob.Match(bytes.ToLower(pattern), []byte(name), false) {
 				found = append(found, name)
 				break
 			}

@@ -44,7 +44,7 @@ func endsMulti(cmd *command.Command) bool {
 // enqueue keeps a copy of a command for EXEC.
 func (c *conn) enqueue(cmd *command.Command, h *handler, args [][]byte) error {
 	m := c.multi
-	if cmd.Is(command.NoMulti) || h.alone != nil {
+	if cmd.Is(command.NoMulti) || h.alone != nil && h.whole == nil {
 		m.aborted = true
 		return errNoMulti
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/lullcache/lull/internal/resp"
 )
 
-// handler is what runs one command. Exactly one of its functions is set.
+// handler is what runs one command. One of its functions is set; of commands that run
+// as alone outside MULTI and as whole inside, two.
 //
 // A handler reads c.args, whose count the table has checked, and writes one reply to
 // c.out. If it returns an error, what it wrote is dropped and the error is the reply: one of
@@ -35,9 +36,16 @@ func unit(f func(c *call, tx *lull.Tx) error) handler  { return handler{unit: f}
 func whole(f func(c *call, tx *lull.Tx) error) handler { return handler{whole: f} }
 func alone(f func(c *call) error) handler              { return handler{alone: f} }
 
+// inMemory is alone outside MULTI. Inside, where SQL cannot be asked, it is a unit
+// that works while all keys are in memory.
+func inMemory(f func(c *call) error, inMulti func(c *call, tx *lull.Tx) error) handler {
+	return handler{alone: f, whole: inMulti}
+}
+
 // families lists the handlers of all commands. A family is one file, cmd_<family>.go.
 func families() []handlers {
-	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers}
+	return []handlers{connectionHandlers, clientHandlers, commandHandlers, serverHandlers, transactionHandlers, lullHandlers,
+		stringHandlers, keyHandlers, hashHandlers, setHandlers, listHandlers, zsetHandlers, streamHandlers}
 }
 
 // bindHandlers orders the handlers by the numbers of their commands. A handler
@@ -143,8 +151,20 @@ func (c *conn) lookup(args [][]byte) (*command.Command, *handler, error) {
 		return nil, nil, unknownCommand(args)
 	case !c.authed && !cmd.Is(command.NoAuth):
 		return cmd, h, errNoAuth
+	case cmd.Is(command.Write):
+		return cmd, h, c.checkSizes(args)
 	}
 	return cmd, h, nil
+}
+
+// checkSizes refuses a write with an argument that the database could not store.
+func (c *conn) checkSizes(args [][]byte) error {
+	for _, a := range args[1:] {
+		if err := c.srv.db.CheckValueSize(len(a)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // httpRequest recognises a browser that was made to send a request here: a page
@@ -218,12 +238,30 @@ func appendNeeds(dst []lull.KeyNeed, db int, cmd *command.Command, args [][]byte
 		if !ok {
 			return dst
 		}
-		need := lull.Need(k.Load) // the same scale
+		need := lull.Need(k.LoadFor(args)) // the same scale
 		if k.Access&command.Variable != 0 && len(args) > -cmd.Arity {
 			need = lull.NeedAll // SET with GET, say
 		}
 		for j := first; j <= last; j += k.Step {
 			dst = append(dst, lull.KeyNeed{Name: args[j], Database: db, Need: need})
+		}
+	}
+	if cmd.Name == "move" || cmd.Name == "copy" {
+		dst = appendFarNeed(dst, args)
+	}
+	return dst
+}
+
+// appendFarNeed appends the key in another database that MOVE and COPY may write: it
+// need not be there.
+func appendFarNeed(dst []lull.KeyNeed, args [][]byte) []lull.KeyNeed {
+	far := args[1]
+	if args[0][0]|0x20 == 'c' {
+		far = args[2]
+	}
+	for _, a := range args[2:] {
+		if n, ok := parseInteger(a); ok && n >= 0 && n < databases {
+			dst = append(dst, lull.KeyNeed{Name: far, Database: int(n), Need: lull.NeedExists})
 		}
 	}
 	return dst

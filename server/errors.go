@@ -51,6 +51,10 @@ var (
 	errMultiTooLong   = newError("ERR", "the commands queued since MULTI are longer than the query buffer limit")
 	errExecAbort      = newError("EXECABORT", "Transaction discarded because of previous errors.")
 
+	errPaused      = newError("ERR", "flushing is paused: send LULL RESUME first")
+	errLetterID    = newError("ERR", "the number of a dead letter is a positive integer: see LULL DEADLETTERS LIST")
+	errLetterWhich = newError("ERR", "say which dead letters to drop: their numbers, or ALL")
+
 	errGetKeysCommand = newError("ERR", "Invalid command specified")
 	errGetKeysNone    = newError("ERR", "The command has no key arguments")
 	errGetKeysArgs    = newError("ERR", "Invalid arguments specified for command")

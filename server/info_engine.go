@@ -36,19 +36,3 @@ func (s *Server) infoCPU(b *infoText) {
 	b.line("used_cpu_sys", float64(u.Stime.Nano())/1e9)
 	b.line("used_cpu_user", float64(u.Utime.Nano())/1e9)
 }
-
-// infoPersistence speaks of the log, which is what an append-only file is to Redis.
-func (s *Server) infoPersistence(b *infoText) {
-	b.line("loading", 0)
-	b.line("rdb_bgsave_in_progress", 0)
-	b.line("rdb_last_bgsave_status", "ok")
-	b.line("aof_enabled", 1)
-	b.line("aof_rewrite_in_progress", 0)
-	b.line("aof_last_write_status", "ok")
-}
-
-func (s *Server) infoEngineStats(b *infoText) {}
-
-func (s *Server) infoLull(b *infoText) {}
-
-func (s *Server) infoKeyspace(b *infoText) {}

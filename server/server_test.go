@@ -230,7 +230,7 @@ func TestMultiQueuesAndAborts(t *testing.T) {
 		{"foo", "-ERR unknown command 'foo', with args beginning with: "},
 		{"DISCARD", "+OK"},
 		{"MULTI", "+OK"},
-		{"DBSIZE", "-ERR Command not allowed inside a transaction"},
+		{"LULL FLUSH", "-ERR Command not allowed inside a transaction"},
 		{"EXEC", "-EXECABORT Transaction discarded because of previous errors."},
 		{"MULTI", "+OK"},
 		{"RESET", "+RESET"},

@@ -34,6 +34,13 @@ type Sink interface {
 	Close() error
 }
 
+// ValueLimiter is a Sink whose server bounds how large a value may be.
+type ValueLimiter interface {
+	// ValueMax returns the most bytes that a value and the key of its row may have
+	// together; 0 is no bound.
+	ValueMax(ctx context.Context) (int, error)
+}
+
 // Schema reads what the database is made of and makes Lull's own tables.
 type Schema interface {
 	// Catalog describes the named tables ("name" or "schema.name"), all tables of
@@ -241,7 +248,9 @@ type Letter struct {
 	Schema   string
 	Table    string
 	Op       LetterOp
-	// Key and Columns by name, so that a letter outlives a changed mapping.
+	// Key and Columns by name, so that a letter outlives a changed mapping. The key of
+	// a truncate is its conditions: the column's name, with the operator and a space
+	// between unless it is "=".
 	KeyNames []string
 	Key      []value.Value
 	Names    []string

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 )
 
@@ -61,10 +62,27 @@ type Keys struct {
 	Word              string
 	Access            Access
 	Load              Load
+	// Options are words among the arguments with which the whole value is needed.
+	Options []string
 }
 
 func at(first int, a Access, l Load) Keys {
 	return Keys{First: first, Last: first, Step: 1, Access: a, Load: l}
+}
+
+func (k Keys) with(options ...string) Keys {
+	k.Options = options
+	return k
+}
+
+// LoadFor returns how much of its keys the command needs with these arguments.
+func (k *Keys) LoadFor(args [][]byte) Load {
+	for _, word := range k.Options {
+		if slices.ContainsFunc(args[1:], func(arg []byte) bool { return bytes.EqualFold(arg, []byte(word)) }) {
+			return Full
+		}
+	}
+	return k.Load
 }
 
 func from(first, last, step int, a Access, l Load) Keys {

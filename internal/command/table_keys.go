@@ -44,7 +44,7 @@ var keyCommands = []Command{
 		Since: "2.6.0", Summary: "Tell the time that a key has left, in milliseconds"},
 	{Name: "randomkey", Arity: 1, Flags: ReadOnly,
 		Since: "1.0.0", Summary: "Pick a key at random"},
-	{Name: "rename", Arity: 3, Flags: Write, Keys: []Keys{at(1, RW|Reads|Delete, Full), at(2, OW|Update, None)},
+	{Name: "rename", Arity: 3, Flags: Write, Keys: []Keys{at(1, RW|Reads|Delete, Full), at(2, OW|Update, Exists)},
 		Since: "1.0.0", Summary: "Rename a key, replacing what has the new name"},
 	{Name: "renamenx", Arity: 3, Flags: Write | Fast, Keys: []Keys{at(1, RW|Reads|Delete, Full), at(2, OW|Insert, Exists)},
 		Since: "1.0.0", Summary: "Rename a key if nothing has the new name"},

@@ -2,7 +2,7 @@ package command
 
 // Stream commands. Consumer groups are not kept.
 var streamCommands = []Command{
-	{Name: "xadd", Arity: -5, Flags: Write | DenyOOM | Fast, Keys: []Keys{at(1, RW|Update, Hint)},
+	{Name: "xadd", Arity: -5, Flags: Write | DenyOOM | Fast, Keys: []Keys{at(1, RW|Update, Hint).with("MAXLEN", "MINID")},
 		Since: "5.0.0", Summary: "Append an entry to a stream"},
 	{Name: "xdel", Arity: -3, Flags: Write | Fast, Keys: []Keys{at(1, RW|Delete, Full)},
 		Since: "5.0.0", Summary: "Delete entries of a stream by id"},

@@ -24,6 +24,7 @@ type aside struct {
 	letters    map[int64]*letter
 	keys       map[keyID]*heldKey
 	spaces     map[keyID][]*letter // truncates; the key is empty
+	perTable   map[uint16]int      // how many letters
 	bytes      int64
 	generation uint64 // rises when letters go
 
@@ -73,7 +74,7 @@ func (a *aside) init(def change.Dictionary, name string) {
 
 func (a *aside) reset() {
 	a.letters, a.keys, a.spaces = make(map[int64]*letter), make(map[keyID]*heldKey), make(map[keyID][]*letter)
-	a.bytes = 0
+	a.bytes, a.perTable = 0, make(map[uint16]int)
 }
 
 func (a *aside) isLoaded() bool {
@@ -179,6 +180,7 @@ func (a *aside) add(l *letter) {
 	if !l.found {
 		return
 	}
+	a.perTable[l.table]++
 	id := a.keyOf(l.table, l.db, l.key)
 	if l.Op == sink.LetterTruncate {
 		a.spaces[id] = append(a.spaces[id], l)
@@ -212,6 +214,9 @@ func (a *aside) remove(l *letter) {
 	a.bytes -= l.size()
 	if !l.found {
 		return
+	}
+	if a.perTable[l.table]--; a.perTable[l.table] == 0 {
+		delete(a.perTable, l.table)
 	}
 	id := a.keyOf(l.table, l.db, l.key)
 	if l.Op == sink.LetterTruncate {

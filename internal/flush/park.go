@@ -22,7 +22,7 @@ func (f *Flusher) park(table uint16, reason sink.Reason) {
 	if f.tried[table] != reason {
 		f.event(Event{Kind: TableParked, Table: name.String(), Text: reason.Message})
 	}
-	f.stats.parkedAre(len(f.parked))
+	f.stats.parkedAre(f.parked)
 	for other := range f.o.Dictionary {
 		if t := f.targets[uint16(other)]; t != nil && references(t.Table, name) {
 			f.park(uint16(other), sink.Reason{Code: reason.Code, Message: fmt.Sprintf("references %s: %s", name, reason.Message)})
@@ -144,6 +144,6 @@ func (f *Flusher) unpark(ctx context.Context, right map[uint16]bool) error {
 			f.event(Event{Kind: TableBack, Table: f.target(table).Table.String()})
 		}
 	}
-	f.stats.parkedAre(len(f.parked))
+	f.stats.parkedAre(f.parked)
 	return nil
 }

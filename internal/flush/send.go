@@ -52,7 +52,7 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	if err := f.reload(ctx); err != nil {
 		return err
 	}
-	f.settled(len(ops), time.Since(began))
+	f.settled(ops, time.Since(began))
 	return nil
 }
 
@@ -90,13 +90,14 @@ func (f *Flusher) written(b *sink.Batch, ops []op, result sink.Result, took time
 	f.takeLetters(b, ops, result.Letters)
 	f.mark = b.To
 	f.stats.statements.Add(uint64(result.Statements))
-	f.settled(len(ops), took)
+	f.settled(ops, took)
 }
 
 // settled lets everybody know where the mark is now.
-func (f *Flusher) settled(rows int, took time.Duration) {
+func (f *Flusher) settled(ops []op, took time.Duration) {
 	f.backoff = 0
-	f.stats.flushed(f.mark, rows, took)
+	f.stats.flushed(f.mark, len(ops), took)
+	f.stats.taken(ops)
 	if f.stats.well() {
 		f.event(Event{Kind: Flushing})
 	}

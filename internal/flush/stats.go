@@ -75,6 +75,9 @@ type meter struct {
 	changes  uint64 // when changesAt was
 	changeAt time.Time
 	total    uint64
+	// By table of the dictionary.
+	operations map[uint16]uint64
+	parked     map[uint16]sink.Reason
 }
 
 // Stats returns the present state.
@@ -151,12 +154,6 @@ func (m *meter) well() (changed bool) {
 	changed = m.s.State != "" && m.s.State != stateFlushing
 	m.s.State = stateFlushing
 	return changed
-}
-
-func (m *meter) parkedAre(n int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.s.ParkedTables = n
 }
 
 func (m *meter) lettersTaken(letters []sink.Letter) {

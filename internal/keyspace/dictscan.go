@@ -1,12 +1,15 @@
 package keyspace
 
+// scanCountMax keeps counts that clients send from overflowing; no dict has as many.
+const scanCountMax = 1 << 40
+
 // scan is Table.Scan. The cursor is the first point of the hash's range that was
 // not yet seen, in units of 1<<(64-CursorBits).
 func (d *dict[T]) scan(cursor uint64, count int, fn func(T)) uint64 {
 	if d.n == 0 {
 		return 0
 	}
-	count = max(count, 1)
+	count = min(max(count, 1), scanCountMax)
 	point := cursor << (64 - CursorBits)
 	budget := 10 * count // places looked at; a sparse dict must not keep us long
 	for seen := 0; seen < count && budget > 0; {

@@ -174,3 +174,25 @@ func (e *Entry) want(t Type) {
 		panic("keyspace: payload is " + e.Type().String() + ", wanted " + t.String())
 	}
 }
+
+var encodingOfForm = [...]string{
+	formNone:  "none",
+	formBytes: "raw", formInt: "int",
+	formList:    "quicklist",
+	formSetInts: "intset", formSetPacked: "listpack", formSetBig: "hashtable",
+	formZSetPacked: "listpack", formZSetBig: "skiplist",
+	formHashPacked: "listpack", formHashBig: "hashtable",
+	formStream: "stream",
+}
+
+// embeddedMax is the longest string that Redis calls "embstr".
+const embeddedMax = 44
+
+// Encoding says how the payload is held, under the name that Redis has for what is
+// most like it.
+func (e *Entry) Encoding() string {
+	if e.form == formBytes && e.num <= embeddedMax {
+		return "embstr"
+	}
+	return encodingOfForm[e.form]
+}

@@ -44,7 +44,20 @@ type DamageError struct {
 	File   string
 	Offset int64 // in the file, of the first frame that is not right
 	Why    string
+
+	cause damageCause
+	at    stop // for damageFrame and damageFollower
 }
+
+// damageCause tells Repair what to do.
+type damageCause int
+
+const (
+	damageFrame    damageCause = iota // a frame is not right
+	damageHeader                      // both headers of the file are broken
+	damageFollower                    // the segment after the file cannot be found
+	damageForeign                     // the file is of another log
+)
 
 func (e *DamageError) Error() string {
 	return fmt.Sprintf("log is damaged: %s at offset %d: %s, and this had reached the disk before; "+

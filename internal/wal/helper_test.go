@@ -2,7 +2,9 @@ package wal
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -120,4 +122,9 @@ func sameRecords(t testing.TB, got, want []rec) {
 	if len(got) != len(want) {
 		t.Fatalf("got %d records, want %d", len(got), len(want))
 	}
+}
+
+// putVersionSum makes the beginning of a header right again.
+func putVersionSum(h []byte) {
+	binary.LittleEndian.PutUint32(h[12:], crc32.Checksum(h[:12], castagnoli))
 }

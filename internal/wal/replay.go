@@ -12,13 +12,13 @@ import "fmt"
 // Replay may run at any time between Open and Close, beside appends; meanwhile no
 // segment is removed. Errors of its own: ErrTrimmed, *DamageError.
 func (l *Log) Replay(after Position, preamble func(rec []byte) error, fn func(pos Position, rec []byte) error) error {
-	chain, upTo := l.pin()
+	chain, from, upTo := l.pin()
 	defer l.unpin()
 	if len(chain) == 0 {
 		return nil
 	}
-	if after < chain[0].after {
-		return fmt.Errorf("%w: %d, asked for what follows %d", ErrTrimmed, chain[0].after, after)
+	if after < from {
+		return fmt.Errorf("%w: %d, asked for what follows %d", ErrTrimmed, from, after)
 	}
 	first := len(chain) - 1
 	for first > 0 && (chain[first].prevEnd > after || chain[first].carried > 0) {
@@ -37,29 +37,33 @@ func (l *Log) Replay(after Position, preamble func(rec []byte) error, fn func(po
 	if err != nil {
 		return err
 	}
-	if s := chain[at.seg]; at.seg < len(chain)-1 || s.base+Position(at.off) < upTo {
-		return &DamageError{File: s.name, Offset: at.off, Why: at.why}
-	}
-	return nil
+	return damageAt(chain, at, upTo)
 }
 
-// pin keeps all segments in place until unpin, and returns them with the position
-// behind the last frame.
-func (l *Log) pin() ([]*segmentFile, Position) {
+// pin keeps all segments in place until unpin. It returns them, the position after
+// which a replay can begin, and that behind the last frame.
+func (l *Log) pin() (chain []*segmentFile, from, upTo Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.replaying++
+	chain = l.chainFiles()
+	if len(chain) == 0 {
+		return nil, 0, 0
+	}
+	from, upTo = oldest(chain, l.End()), chain[len(chain)-1].base+Position(l.tail.off)
+	if l.active != nil {
+		upTo = l.active.position()
+	}
+	return chain, from, upTo
+}
+
+// chainFiles returns the chain without what only an open log needs. l.mu is held.
+func (l *Log) chainFiles() []*segmentFile {
 	chain := make([]*segmentFile, len(l.chain))
 	for i, s := range l.chain {
 		chain[i] = &s.segmentFile
 	}
-	if l.active != nil {
-		return chain, l.active.position()
-	}
-	if len(chain) == 0 {
-		return nil, 0
-	}
-	return chain, chain[len(chain)-1].base + Position(l.tail.off)
+	return chain
 }
 
 func (l *Log) unpin() {

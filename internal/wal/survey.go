@@ -36,8 +36,10 @@ type segmentFile struct {
 	name     string
 	num      uint64 // by the name
 	state    headerState
-	copyOnly bool // the first header is broken, the second is right
 	fileSize int64
+	// begins is the position after which a replay can begin here, 0 if it is not
+	// known: the end of the record of which carried bytes came before.
+	begins Position
 }
 
 func (s *segmentFile) open(fs fsys.FS, id logID) (*frameReader, error) {
@@ -115,9 +117,8 @@ func (s *segmentFile) readHeader(fs fsys.FS) error {
 	s.header, s.state = first, firstState
 	if firstState != headerValid && secondState != headerBlank {
 		s.header, s.state = second, secondState
-		s.copyOnly = secondState == headerValid
 	}
-	if s.state == headerValid && (s.number != s.num || s.size < segmentBytesMin) {
+	if s.state == headerValid && (s.number != s.num || s.size < segmentBytesMin || s.size > segmentBytesMax) {
 		s.state = headerBroken
 	}
 	return nil
@@ -130,7 +131,10 @@ func (s *survey) agree() error {
 			continue
 		}
 		if s.known && f.id != s.id {
-			return &DamageError{File: f.name, Why: fmt.Sprintf("the segment belongs to log %s, those before it to log %s", f.id, s.id)}
+			return &DamageError{
+				File: f.name, Why: fmt.Sprintf("the segment belongs to log %s, those before it to log %s", f.id, s.id),
+				cause: damageForeign,
+			}
 		}
 		s.id, s.known = f.id, true
 		s.durable = max(s.durable, f.durable)
@@ -139,31 +143,79 @@ func (s *survey) agree() error {
 }
 
 // link finds the chain: from the oldest segment, always on to the latest that names
-// it as its predecessor. A segment that begins inside a record whose first part was
-// trimmed is no beginning.
+// it as its predecessor.
 func (s *survey) link() {
 	var at *segmentFile
 	for _, f := range s.files {
-		if f.state != headerValid {
-			continue
-		}
-		if at == nil && f.carried == 0 {
+		if f.state == headerValid {
 			at = f
-			s.chain = append(s.chain, f)
+			break
 		}
 	}
 	for at != nil {
+		s.chain = append(s.chain, at)
 		var next *segmentFile
 		for _, f := range s.files {
 			if f.state == headerValid && f.prev == at.num && f.num > at.num {
 				next = f
 			}
 		}
-		if next != nil {
-			s.chain = append(s.chain, next)
-		}
 		at = next
 	}
+}
+
+// beginning returns the position after which a replay can begin in chain[0]. If a
+// record reaches into that whose end is not known, it is the end of the last record there,
+// which is too late at most; there is none if the log goes on there.
+func beginning(chain []*segmentFile) (Position, bool) {
+	switch first := chain[0]; {
+	case first.carried == 0:
+		return first.after, true
+	case first.begins > 0:
+		return first.begins, true
+	}
+	for _, f := range chain[1:] {
+		if f.prevEnd > chain[0].prevEnd {
+			return f.prevEnd, true
+		}
+	}
+	return 0, false
+}
+
+var errFound = errors.New("found")
+
+// findBeginning looks up where the record ends that reaches into the chain from a
+// segment that is gone.
+func (s *survey) findBeginning() error {
+	if len(s.chain) == 0 || s.chain[0].carried == 0 {
+		return nil
+	}
+	_, err := walk(s.fs, s.id, s.chain, positionMax, visitor{
+		frame: func(seg int, f frame, _ []byte) error {
+			switch f.kind {
+			case kindLast:
+				s.chain[0].begins = s.chain[seg].base + Position(f.next)
+				return errFound
+			case kindRecord, kindFirst:
+				return errFound
+			}
+			return nil
+		},
+	})
+	if errors.Is(err, errFound) {
+		return nil
+	}
+	return err
+}
+
+// oldest is the beginning of a log that ends at end.
+func oldest(chain []*segmentFile, end Position) Position {
+	if len(chain) > 0 {
+		if p, ok := beginning(chain); ok {
+			return p
+		}
+	}
+	return end
 }
 
 // ending is where the log ends, by its frames.
@@ -179,7 +231,7 @@ func (s *survey) findEnd() (ending, error) {
 	if len(s.chain) == 0 {
 		return ending{}, s.checkUnused()
 	}
-	if err := s.checkBeginning(); err != nil {
+	if err := s.checkFiles(); err != nil {
 		return ending{}, err
 	}
 	first := len(s.chain) - 1
@@ -200,14 +252,15 @@ func (s *survey) findEnd() (ending, error) {
 		return e, err
 	}
 	if e.durable > file.base+Position(at.off) {
-		why := at.why
+		d := &DamageError{File: file.name, Offset: at.off, Why: at.why, at: at}
 		if e.durable > file.base+Position(file.size) && at.seg == len(s.chain)-1 {
-			why = "the segment that goes on here is missing or its headers are not readable"
+			d.Why = "the segment that goes on here is missing or its headers are not readable"
+			d.cause = damageFollower
 		}
-		return e, &DamageError{File: file.name, Offset: at.off, Why: why}
+		return e, d
 	}
 	s.chain = s.chain[:at.seg+1]
-	return e, nil
+	return e, s.findBeginning()
 }
 
 // checkUnused is for a directory without any valid header: the first segment of a
@@ -224,26 +277,30 @@ func (s *survey) checkUnused() error {
 			return fmt.Errorf("read %s: %w", f.name, err)
 		}
 		if end > 0 {
-			why := "neither header of the segment is readable"
-			if f.state == headerValid {
-				why = "the segments before this one are missing"
-			}
-			return &DamageError{File: f.name, Why: why}
+			return &DamageError{File: f.name, Why: whyHeader, cause: damageHeader}
 		}
 	}
 	return nil
 }
 
-// checkBeginning is for segments before the chain. What a trim leaves there has a
-// header.
-func (s *survey) checkBeginning() error {
+// checkFiles looks at what needs no frames: that segments are as long as they were,
+// and that those before the chain, which a trim left, have a header.
+func (s *survey) checkFiles() error {
+	for _, f := range s.chain {
+		if f.fileSize < f.size {
+			why := fmt.Sprintf("the file ends here, its header says at %d", f.size)
+			return &DamageError{File: f.name, Offset: f.fileSize, Why: why}
+		}
+	}
 	for _, f := range s.files {
 		if f.num < s.chain[0].num && f.state != headerValid {
-			return &DamageError{File: f.name, Why: "neither header of the segment is readable"}
+			return &DamageError{File: f.name, Why: whyHeader, cause: damageHeader}
 		}
 	}
 	return nil
 }
+
+const whyHeader = "neither header of the segment is readable"
 
 // searchMarks looks for durable marks that the walk did not come to: in segment num
 // from off on, and in all later files. It also measures the tail.
@@ -293,7 +350,7 @@ func (r *frameReader) searchMarks(e *ending) error {
 // lastByte returns the offset behind the last byte in [from, size) that is not
 // zero, from if there is none.
 func lastByte(file fsys.File, from, size int64) (int64, error) {
-	buf := make([]byte, readChunk)
+	buf := make([]byte, min(readChunk, max(0, size-from)))
 	end := from
 	for off := from; off < size; {
 		n, err := file.ReadAt(buf[:min(int64(len(buf)), size-off)], off)

@@ -12,7 +12,8 @@ const positionMax = Position(math.MaxUint64)
 // visitor gets what a walk comes by. Any function may be nil. Data is valid until
 // the function returns.
 type visitor struct {
-	frame    func(seg int, f frame) error
+	// frame gets every frame; rec is the record that it completes, or nil.
+	frame    func(seg int, f frame, rec []byte) error
 	preamble func(rec []byte) error
 	record   func(pos Position, rec []byte) error
 	mark     func(m mark)
@@ -24,6 +25,8 @@ type stop struct {
 	off  int64 // offset in that segment, of the first frame that was not taken
 	why  string
 	last Position // end of the last whole record
+	// carried is how many bytes of an unfinished record came before.
+	carried uint64
 }
 
 // walker carries the state of a walk from segment to segment.
@@ -53,6 +56,7 @@ func walk(fs fsys.FS, id logID, chain []*segmentFile, upTo Position, v visitor) 
 			return w.at, err
 		}
 	}
+	w.at.carried = w.parts.carried()
 	return w.at, nil
 }
 
@@ -96,7 +100,7 @@ func (w *walker) segment(s *segmentFile) error {
 			return nil
 		}
 		pos := s.base + Position(f.next)
-		if whole && pos > voidAfter {
+		if (whole || f.kind == kindLast) && pos > voidAfter {
 			w.at.why = "the log was cut before this record"
 			return nil
 		}
@@ -110,7 +114,7 @@ func (w *walker) segment(s *segmentFile) error {
 
 func (w *walker) visit(f frame, pos Position, rec []byte, whole bool) error {
 	if w.v.frame != nil {
-		if err := w.v.frame(w.at.seg, f); err != nil {
+		if err := w.v.frame(w.at.seg, f, rec); err != nil {
 			return err
 		}
 	}
@@ -126,6 +130,8 @@ func (w *walker) visit(f frame, pos Position, rec []byte, whole bool) error {
 		if m, ok := decodeMark(f.data); ok {
 			w.v.mark(m)
 		}
+	case f.kind == kindLast:
+		w.at.last = pos // of a record whose beginning was trimmed or lost
 	case f.kind == kindLost:
 		w.lostTo = pos
 	}

@@ -114,6 +114,18 @@ func (s *Sink) Close() error {
 	return errors.Join(s.write.Close(), s.read.Close())
 }
 
+// ValueMax implements sink.ValueLimiter: a row has to fit into one packet.
+func (s *Sink) ValueMax(ctx context.Context) (int, error) {
+	var packet int
+	if err := s.read.QueryRowContext(ctx, `SELECT @@max_allowed_packet`).Scan(&packet); err != nil {
+		return 0, sqlsink.Classify(judge(err), fmt.Errorf("max_allowed_packet: %w", err), nil)
+	}
+	return packet - packetOverhead, nil
+}
+
+// packetOverhead is what a statement takes besides one value and its key.
+const packetOverhead = 64 << 10
+
 // Catalog implements sink.Schema.
 func (s *Sink) Catalog(ctx context.Context, names []string) (*sink.Catalog, error) {
 	ctx, done := s.Alive(ctx)

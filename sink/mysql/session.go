@@ -127,8 +127,14 @@ func (c *session) Savepoint(ctx context.Context) error { return c.run(ctx, "SAVE
 
 // RollbackTo implements sqlsink.Session.
 func (c *session) RollbackTo(ctx context.Context) error {
-	return c.run(ctx, "ROLLBACK TO SAVEPOINT lull")
+	if err := c.run(ctx, "ROLLBACK TO SAVEPOINT lull"); err != nil {
+		return err
+	}
+	return c.Release(ctx)
 }
+
+// Release implements sqlsink.Session.
+func (c *session) Release(ctx context.Context) error { return c.run(ctx, "RELEASE SAVEPOINT lull") }
 
 // LockWait implements sqlsink.Session.
 func (c *session) LockWait(ctx context.Context, d time.Duration) error {

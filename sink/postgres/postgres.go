@@ -85,32 +85,62 @@ func (s *Sink) Close() error {
 }
 
 // reading calls f with a connection of the pool. What f returns is judged as an
-// error about t.
+// error about t. If the connection turns out to have ended while it was idle, f is
+// called once more with a new one, unless it gave rows to its caller already.
 func (s *Sink) reading(ctx context.Context, t *sink.Table, f func(ctx context.Context, conn *pgx.Conn) error) error {
 	ctx, done := s.Alive(ctx)
 	defer done()
+	pool, err := s.readers()
+	if err != nil {
+		return err
+	}
+	for try := 0; ; try++ {
+		conn, err := pool.Acquire(ctx)
+		if err != nil {
+			return sqlsink.Classify(judge(err), fmt.Errorf("connect: %w", err), nil)
+		}
+		err = f(ctx, conn.Conn())
+		conn.Release() // closes a connection that is still in a transaction
+		if try == 0 && ended(err) && ctx.Err() == nil {
+			pool.Reset() // the others will have ended too
+			continue
+		}
+		var caller *sqlsink.CallerError
+		if errors.As(err, &caller) {
+			return caller.Err
+		}
+		return sqlsink.Classify(judge(err), err, t)
+	}
+}
+
+// ended reports whether err only says that the connection is gone.
+func ended(err error) bool {
+	var given *givenError
+	var classified *sink.Error
+	if err == nil || errors.As(err, &given) || (errors.As(err, &classified) && classified.Class != sink.Retry) {
+		return false
+	}
+	return judge(err).Kind == sqlsink.Lost
+}
+
+// givenError is an error after the first rows were given to the caller.
+type givenError struct{ err error }
+
+func (e *givenError) Error() string { return e.err.Error() }
+func (e *givenError) Unwrap() error { return e.err }
+
+// readers returns the pool, made at first use.
+func (s *Sink) readers() (*pgxpool.Pool, error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.pool == nil {
 		pool, err := pgxpool.NewWithConfig(context.Background(), s.config)
 		if err != nil {
-			s.mu.Unlock()
-			return &sink.Error{Class: sink.Invalid, Err: err}
+			return nil, &sink.Error{Class: sink.Invalid, Err: err}
 		}
 		s.pool = pool
 	}
-	pool := s.pool
-	s.mu.Unlock()
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return sqlsink.Classify(judge(err), fmt.Errorf("connect: %w", err), nil)
-	}
-	defer conn.Release() // closes a connection that is still in a transaction
-	err = f(ctx, conn.Conn())
-	var caller *sqlsink.CallerError
-	if errors.As(err, &caller) {
-		return caller.Err
-	}
-	return sqlsink.Classify(judge(err), err, t)
+	return s.pool, nil
 }
 
 // Catalog implements sink.Schema. It is read in one snapshot.
@@ -152,6 +182,7 @@ func (s *Sink) CreateOwn(ctx context.Context) error {
 
 // Read implements sink.Reader.
 func (s *Sink) Read(ctx context.Context, queries []sink.Query, row func(query int, vals []value.Value) error) error {
+	given := false
 	return s.reading(ctx, nil, func(ctx context.Context, c *pgx.Conn) error {
 		conn := c.PgConn()
 		if len(queries) > 1 {
@@ -160,7 +191,13 @@ func (s *Sink) Read(ctx context.Context, queries []sink.Query, row func(query in
 			}
 		}
 		for i := range queries {
-			if err := s.readOne(ctx, conn, &queries[i], func(vals []value.Value) error { return row(i, vals) }); err != nil {
+			err := s.readOne(ctx, conn, &queries[i], func(vals []value.Value) error {
+				given = true
+				return row(i, vals)
+			})
+			if err != nil && given {
+				return &givenError{err}
+			} else if err != nil {
 				return err
 			}
 		}

@@ -15,14 +15,14 @@ func testParked(t *testing.T, b *base) {
 	reason := sink.Reason{Code: "42P01", Message: "no such table"}
 	other := b.table("others", 1, "id|integer")
 	r := b.write(sink.TableOps{
-		Table: gone, Key: []int{0}, Parked: &reason, Truncate: true, Where: []sink.Match{{Column: 1, Op: "=", Value: of("x")}},
+		Table: gone, Key: []int{0}, Parked: &reason, Truncate: true, Where: []sink.Match{{Column: 1, Op: "=", Value: of("x")}, {Column: 0, Op: "<", Value: of(9)}},
 		ClearBy: []int{1}, Clear: []sink.Row{row("a")}, Delete: []sink.Row{row(4)},
 		Put: []sink.Group{
 			{Columns: []int{1}, Rows: []sink.Row{row(1, "Ann"), row(2, nil)}},
 			{Mode: sink.Append, Columns: []int{1}, Rows: []sink.Row{row(3, "Cid")}},
 		},
 	}, put(other, sink.Upsert, row(1)))
-	b.wantLetters(r.Letters, "1 parked truncate players name=x", "2 parked clear players name=a", "3 parked delete players id=4",
+	b.wantLetters(r.Letters, "1 parked truncate players name=x id <=9", "2 parked clear players name=a", "3 parked delete players id=4",
 		"4 parked put players id=1", "5 parked put players id=2", "6 parked append players id=3")
 	if l := r.Letters[0]; l.Schema != "away" || l.Reason != reason || l.Position != b.mark.Position {
 		t.Fatalf("letter: got %+v", l)

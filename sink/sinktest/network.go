@@ -54,6 +54,11 @@ func testAway(t *testing.T, b *base) {
 	_, err := b.sink.Write(ctx, batch)
 	b.must(err)
 	b.wantRead(b.read(sink.Query{Table: events, Columns: []int{0}}), "0: 1")
+	// A session that ended while it was idle is replaced without a word.
+	b.net.Refuse()
+	b.net.Resume()
+	_, err = b.sink.Write(ctx, &sink.Batch{From: batch.To, To: sink.Mark{Position: 200}})
+	b.must(err)
 	if _, err := b.sink.Catalog(ctx, nil); err != nil {
 		t.Fatalf("catalog: %v", err)
 	}
@@ -108,10 +113,10 @@ func testCutWrite(t *testing.T, b *base) {
 // COMMIT is.
 func places(span int64) []int64 {
 	var list []int64
-	for i := range int64(12) {
-		list = append(list, span*i/12)
+	for i := range int64(6) {
+		list = append(list, span*i/6)
 	}
-	for at := max(0, span-80); at <= span; at += 5 {
+	for at := max(0, span-77); at <= span; at += 7 {
 		list = append(list, at)
 	}
 	return list

@@ -60,10 +60,18 @@ func testUniqueChain(_ *testing.T, b *base) {
 		b.wantLetters(r.Letters)
 		b.wantRows("SELECT id, name FROM players ORDER BY id", "1 a", "2 b", "3 c", "4 d")
 	}
-	// Two that change places stand in each other's way for good; others do not.
-	r := b.write(put(p, sink.Upsert, row(1, "b"), row(2, "a"), row(3, "cc"), row(5, "c")))
-	b.wantLetters(r.Letters, "1 refused put players id=1", "2 refused put players id=2")
-	b.wantRows("SELECT id, name FROM players ORDER BY id", "1 a", "2 b", "3 cc", "4 d", "5 c")
+	// Two change places, and three in a ring, beside one whose wish cannot be met.
+	b.write(put(p, sink.Insert, row(5, "e"), row(6, "f"), row(7, "g")))
+	r := b.write(put(p, sink.Upsert, row(1, "b"), row(2, "a"), row(3, "d"), row(4, "e"), row(5, "c"), row(6, "g"), row(8, "h")))
+	b.wantLetters(r.Letters, "1 refused put players id=6")
+	b.wantRows("SELECT id, name FROM players ORDER BY id", "1 b", "2 a", "3 d", "4 e", "5 c", "6 f", "7 g", "8 h")
+
+	// Where the column may not be NULL they stand in each other's way for good.
+	q := b.table("strict", 1, "id|integer", "name|text|unique")
+	b.write(put(q, sink.Insert, row(1, "a"), row(2, "b"), row(3, "c")))
+	r = b.write(put(q, sink.Upsert, row(1, "b"), row(2, "a"), row(3, "cc"), row(5, "c")))
+	b.wantLetters(r.Letters, "2 refused put strict id=1", "3 refused put strict id=2")
+	b.wantRows("SELECT id, name FROM strict ORDER BY id", "1 a", "2 b", "3 cc", "5 c")
 }
 
 func testSecondaryUnique(_ *testing.T, b *base) {
@@ -127,6 +135,33 @@ func testRefusedRemoval(_ *testing.T, b *base) {
 		Put: []sink.Group{{Mode: sink.Insert, Columns: []int{1}, Rows: []sink.Row{row(1, "again")}}}}, put(children, sink.Update, row(10, 2)))
 	b.wantLetters(r.Letters)
 	b.wantRows("SELECT id, v FROM parents ORDER BY id", "1 again", "2 new", "3 new")
+}
+
+// Many parents are deleted and made again while their children still stand: the
+// deletes work only at the end, and the new rows have to wait for them.
+func testManyRemovals(_ *testing.T, b *base) {
+	parents, children := family(b, "")
+	const many = 300
+	var old, kids, gone, fresh, moved []sink.Row
+	for i := range many {
+		old, kids = append(old, row(i, "old")), append(kids, row(1000+i, i))
+		gone, fresh, moved = append(gone, row(i)), append(fresh, row(i, "new")), append(moved, row(1000+i, 999))
+	}
+	b.write(put(parents, sink.Upsert, append(old, row(999, "home"))...), put(children, sink.Upsert, kids...))
+	again := put(parents, sink.Insert, fresh...)
+	again.Delete = gone
+	b.wantLetters(b.write(again, put(children, sink.Update, moved...)).Letters)
+	b.wantRows("SELECT v, count(*) FROM parents GROUP BY v ORDER BY v", "home 1", "new 300")
+	// Now it cannot work at all: nothing that was to be removed gets half of its new row.
+	b.write(put(children, sink.Update, kids...))
+	for i := range fresh {
+		fresh[i].Vals[1] = of("newer")
+	}
+	letters := b.write(again).Letters
+	if len(letters) != 2*many {
+		b.Fatalf("letters: want %d, got %d", 2*many, len(letters))
+	}
+	b.wantRows("SELECT v, count(*) FROM parents GROUP BY v ORDER BY v", "home 1", "new 300")
 }
 
 func testDeferred(_ *testing.T, b *base) {

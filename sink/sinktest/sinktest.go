@@ -84,6 +84,7 @@ func Run(t *testing.T, d *Dialect) {
 		{"a secondary unique key hits no other row", testSecondaryUnique},
 		{"foreign keys among the batch", testForeignKeys},
 		{"a refused removal holds its rows back", testRefusedRemoval},
+		{"many refused removals hold their rows back", testManyRemovals},
 		{"deferred foreign keys", testDeferred},
 		{"too many bad rows", testRefusing},
 		{"a parked table", testParked},

@@ -48,7 +48,12 @@ func (c *session) Rollback(ctx context.Context) error { return c.run(ctx, "ROLLB
 func (c *session) Savepoint(ctx context.Context) error { return c.run(ctx, "SAVEPOINT lull") }
 
 // RollbackTo implements sqlsink.Session.
-func (c *session) RollbackTo(ctx context.Context) error { return c.run(ctx, "ROLLBACK TO lull") }
+func (c *session) RollbackTo(ctx context.Context) error {
+	return c.run(ctx, "ROLLBACK TO lull; RELEASE lull")
+}
+
+// Release implements sqlsink.Session.
+func (c *session) Release(ctx context.Context) error { return c.run(ctx, "RELEASE lull") }
 
 // LockWait implements sqlsink.Session: busy_timeout covers it.
 func (c *session) LockWait(context.Context, time.Duration) error { return nil }

@@ -25,7 +25,7 @@ func (r *run) again(ctx context.Context) error {
 		r.waiting = nil
 		for i := range r.tables {
 			r.tables[i].waiting = 0
-			r.tables[i].blockers = final(r.tables[i].blockers)
+			r.tables[i].unblock()
 		}
 		if err := r.turn(ctx, list, turn%2 == 1); err != nil {
 			return err
@@ -34,13 +34,11 @@ func (r *run) again(ctx context.Context) error {
 			break
 		}
 	}
+	if err := r.exchange(ctx); err != nil {
+		return err
+	}
 	r.giveUp(places)
 	return nil
-}
-
-// final keeps the blockers of removals that will not be tried again.
-func final(blockers []blocker) []blocker {
-	return slices.DeleteFunc(blockers, func(b blocker) bool { return b.v.Kind == Clash })
 }
 
 // turn tries a sorted list once: removals in their order, then rows.
@@ -84,7 +82,7 @@ func (r *run) together(ctx context.Context, list []waiting) error {
 	}
 	if err == nil {
 		r.settle(rowsOf(list))
-		return nil
+		return r.session.Release(ctx)
 	}
 	r.result.Rows = rows
 	err = r.takeBack(ctx, err)
@@ -140,11 +138,7 @@ func (r *run) unchecked(ctx context.Context, list []waiting) error {
 func (r *run) giveUp(places map[*sink.Row]int) {
 	slices.SortFunc(r.waiting, func(a, b waiting) int { return places[a.row] - places[b.row] })
 	for _, x := range r.waiting {
-		state := sink.Refused
-		if !x.tried && x.v.Reason == refusing {
-			state = sink.Refusing
-		}
-		r.setAside(x.w.op, x.row, state, x.v.Reason)
+		r.setAside(x.w.op, x.row, stateFor(x.v.Reason), x.v.Reason)
 	}
 	r.waiting = nil
 }

@@ -112,7 +112,11 @@ func letterOf(a *aside) sink.Letter {
 		}
 	}
 	for _, m := range op.Where {
-		l.KeyNames = append(l.KeyNames, op.Table.Columns[m.Column].Name)
+		name := op.Table.Columns[m.Column].Name
+		if m.Op != "=" {
+			name += " " + m.Op
+		}
+		l.KeyNames = append(l.KeyNames, name)
 		l.Key = append(l.Key, m.Value)
 	}
 	return l

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/lullcache/lull/sink"
-	"github.com/lullcache/lull/value"
 )
 
 // refusalsMax is after how many refused rows of one table in one batch the rest of
@@ -35,16 +34,8 @@ type run struct {
 // tableRun is what happened to one table so far.
 type tableRun struct {
 	refused  int
-	waiting  int       // rows that clashed in this turn
-	blockers []blocker // removals that did not happen
-}
-
-// blocker is a removal that waits or was refused: rows that it would remove must
-// not be written before it.
-type blocker struct {
-	by   []int // none: it blocks every row
-	vals []value.Value
-	v    Verdict
+	waiting  int        // rows that clashed in this turn
+	blockers []blockers // removals that did not happen
 }
 
 // waiting is a row to be tried again.
@@ -91,6 +82,7 @@ func (r *run) do(ctx context.Context, w *work, rows []*sink.Row) error {
 	for len(rows) > 0 {
 		if t.refused >= refusalsMax {
 			for _, row := range rows {
+				r.block(w, row, Verdict{Kind: Refused, Reason: refusing})
 				r.setAside(w.op, row, sink.Refusing, refusing)
 			}
 			return nil
@@ -116,48 +108,30 @@ var refusing = sink.Reason{Message: "not tried: too many rows of this table were
 // sift takes out the rows that must not be tried.
 func (r *run) sift(w *work, rows []*sink.Row) []*sink.Row {
 	t := &r.tables[w.table]
-	if len(r.poison) == 0 && len(t.blockers) == 0 {
+	if len(r.poison) == 0 && (len(t.blockers) == 0 || w.removes()) {
 		return rows
 	}
 	left := make([]*sink.Row, 0, len(rows))
 	for _, row := range rows {
 		if reason, ok := r.poison[row]; ok {
 			r.refuse(w, row, Verdict{Kind: Refused, Reason: reason})
-		} else if b := t.blocking(w, row); b == nil {
+		} else if v, ok := t.blocked(w, row); !ok {
 			left = append(left, row)
-		} else if b.v.Kind == Clash {
-			r.wait(w, row, b.v, false)
+		} else if v.Kind == Clash {
+			r.wait(w, row, v, false)
 		} else {
-			r.setAside(w.op, row, sink.Refused, b.v.Reason)
+			r.setAside(w.op, row, stateFor(v.Reason), v.Reason)
 		}
 	}
 	return left
 }
 
-// blocking returns the removal that has to come before row, or nil.
-func (t *tableRun) blocking(w *work, row *sink.Row) *blocker {
-	if w.removes() {
-		return nil
+// stateFor returns the state of a letter with this reason.
+func stateFor(reason sink.Reason) sink.LetterState {
+	if reason == refusing {
+		return sink.Refusing
 	}
-	for i := range t.blockers {
-		if t.blockers[i].matches(w.op, row) {
-			return &t.blockers[i]
-		}
-	}
-	return nil
-}
-
-// matches also holds if it cannot be told.
-func (b *blocker) matches(op *Op, row *sink.Row) bool {
-	all := op.All()
-	for i, col := range b.by {
-		for j, c := range all {
-			if c == col && row.Vals[j].String() != b.vals[i].String() {
-				return false
-			}
-		}
-	}
-	return true
+	return sink.Refused
 }
 
 // size returns how many of the rows go into one statement.
@@ -223,7 +197,7 @@ func (r *run) apply(ctx context.Context, op *Op, rows []*sink.Row) error {
 	}
 	if err == nil {
 		r.result.Rows += done.Rows
-		return nil
+		return r.session.Release(ctx)
 	}
 	return r.takeBack(ctx, err)
 }
@@ -282,20 +256,18 @@ func (r *run) settle(rows []*sink.Row) {
 
 // refuse deals with one row that failed alone.
 func (r *run) refuse(w *work, row *sink.Row, v Verdict) {
-	if w.removes() {
-		t := &r.tables[w.table]
-		t.blockers = append(t.blockers, blocker{by: w.op.By, vals: row.Vals, v: v})
-	}
 	if v.Kind == Clash {
 		r.tables[w.table].waiting++
 		r.wait(w, row, v, true)
 		return
 	}
+	r.block(w, row, v)
 	r.tables[w.table].refused++
 	r.setAside(w.op, row, sink.Refused, v.Reason)
 }
 
 func (r *run) wait(w *work, row *sink.Row, v Verdict, tried bool) {
+	r.block(w, row, v)
 	r.waiting = append(r.waiting, waiting{w, row, v, tried})
 }
 

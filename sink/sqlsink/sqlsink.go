@@ -115,9 +115,11 @@ type Session interface {
 	// Check checks now what the database would check at COMMIT. After an error only
 	// RollbackTo and Rollback are of use.
 	Check(ctx context.Context) error
-	// Savepoint marks a point of the transaction that RollbackTo returns to.
+	// Savepoint marks a point of the transaction. RollbackTo returns to the last one
+	// and forgets it, Release forgets it alone.
 	Savepoint(ctx context.Context) error
 	RollbackTo(ctx context.Context) error
+	Release(ctx context.Context) error
 }
 
 // Applied counts what one Apply did.
@@ -251,7 +253,13 @@ func (s *Sink) abandon(ctx context.Context, err error) {
 	if s.session == nil {
 		return
 	}
-	if s.d.Judge(err).Kind != Lost && ctx.Err() == nil && s.session.Rollback(ctx) == nil {
+	// After trouble with Lull's own tables the next session shall see what was changed
+	// for it, limits of the server included.
+	keep := s.d.Judge(err).Kind != Lost && sink.ClassOf(err) != sink.OwnTables
+	if ctx.Err() == nil && s.session.Rollback(ctx) == nil {
+		if !keep {
+			s.closeSession()
+		}
 		return
 	}
 	s.former = s.session.ID()
