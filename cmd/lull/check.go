@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"time"
 
@@ -18,9 +17,9 @@ const databaseTimeout = 30 * time.Second
 // that does not fit at once.
 func runCheck(ctx context.Context, args []string) error {
 	var f configFlags
-	fs := flag.NewFlagSet("lull check", flag.ContinueOnError)
+	fs := newOptionSet("check", "Compares the configuration with the live database, and complains of all that does not fit at\nonce. It changes nothing.")
 	f.register(fs)
-	if err := parse(fs, args); err != nil {
+	if err := fs.parse(args); err != nil {
 		return err
 	}
 	c, err := f.load()
@@ -41,7 +40,11 @@ func runCheck(ctx context.Context, args []string) error {
 	for _, t := range m.Tables() {
 		fmt.Printf("%-20s %-7v %-30s → %s\n", t.Name, t.Kind, t.Spec.Key, t.SQL)
 	}
-	fmt.Printf("%d tables fit %s\n", len(m.Tables()), config.WithoutPassword(c.Database))
+	fit := fmt.Sprintf("%d tables fit", len(m.Tables()))
+	if len(m.Tables()) == 1 {
+		fit = "1 table fits"
+	}
+	fmt.Printf("%s %s\n", fit, config.WithoutPassword(c.Database))
 	return nil
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -16,11 +15,11 @@ import (
 // Lull's own.
 func runInit(ctx context.Context, args []string) error {
 	var f configFlags
-	fs := flag.NewFlagSet("lull init", flag.ContinueOnError)
+	fs := newOptionSet("init", "Writes a configuration for the tables that the database has, ready to edit; or, with --sql,\nprints the DDL of Lull's own tables.")
 	f.register(fs)
 	ddl := fs.Bool("sql", false, "print the DDL of Lull's own tables, for a DBA to run")
 	out := fs.String("out", "lull.yaml", "the `file` to write; - is standard output")
-	if err := parse(fs, args); err != nil {
+	if err := fs.parse(args); err != nil {
 		return err
 	}
 	if f.database == "" && f.file == "" {

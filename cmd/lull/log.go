@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,7 +19,7 @@ func runLog(_ context.Context, args []string) error {
 		return &usageError{wanted}
 	}
 	do, known := map[string]func(dir string, o *logOptions) error{"verify": verifyLog, "dump": dumpLog, "repair": repairLog}[args[0]]
-	fs := flag.NewFlagSet("lull log "+args[0], flag.ContinueOnError)
+	fs := newOptionSet("log "+args[0], "Looks at the log of a Lull that does not run.")
 	var f configFlags
 	fs.StringVar(&f.file, "config", "", "the configuration `file`, for its data_dir")
 	fs.StringVar(&f.dataDir, "data-dir", "", "the `folder` that has the log (default lull-data)")
@@ -31,16 +30,16 @@ func runLog(_ context.Context, args []string) error {
 	}
 	switch {
 	case args[0] == "-h" || args[0] == "--help":
-		fmt.Fprintln(os.Stderr, "usage: lull log verify|dump|repair [--data-dir lull-data]\n\n"+
-			"  verify   read the whole log and report what is not as it should be; changes nothing\n"+
-			"  dump     print every record in a readable form\n"+
-			"  repair   make a damaged log usable again, keeping every intact record; damaged files are kept beside\n\n"+
+		fmt.Println("usage: lull log verify|dump|repair [--data-dir lull-data]\n\n" +
+			"  verify   read the whole log and report what is not as it should be; changes nothing\n" +
+			"  dump     print every record in a readable form\n" +
+			"  repair   make a damaged log usable again, keeping every intact record; damaged files are kept beside\n\n" +
 			"`lull log verify -h` lists the options.")
 		return nil
 	case !known:
 		return &usageError{fmt.Sprintf("%s, got %q", wanted, args[0])}
 	}
-	if err := parse(fs, args[1:]); err != nil {
+	if err := fs.parse(args[1:]); err != nil {
 		return err
 	}
 	c, err := f.load()

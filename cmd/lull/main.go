@@ -18,7 +18,7 @@ const (
 	exitOK      = 0
 	exitFailed  = 1
 	exitUsage   = 2
-	exitRemains = 3 // serve ended with rows that are only in the log
+	exitRemains = 3 // serve ended with rows that are only in the log; the message says how many
 )
 
 // subcommand is one of lull's.
@@ -53,6 +53,7 @@ func (e *exitError) Unwrap() error { return e.err }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	code := run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -96,7 +97,12 @@ func usage(w io.Writer) {
 	for _, c := range subcommands() {
 		fmt.Fprintf(w, "  lull %-8s %s\n                %s\n", c.name, c.args, c.summary)
 	}
-	fmt.Fprint(w, "\n`lull <subcommand> -h` lists the options.\n")
+	fmt.Fprint(w, `
+'lull <subcommand> -h' lists the options. 'lull serve' alone serves 127.0.0.1:6380 over ./lull-data/lull.db.
+
+exit codes: 0 done; 1 failed; 2 wrong usage; 3 serve ended with rows that only the log has, which are
+flushed after the next start.
+`)
 }
 
 func runVersion(context.Context, []string) error {

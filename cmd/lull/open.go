@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -24,30 +22,16 @@ type configFlags struct {
 	file, listen, dataDir, database, metrics string
 }
 
-func (f *configFlags) register(fs *flag.FlagSet) {
-	fs.StringVar(&f.file, "config", "", "the configuration `file` (YAML); none: generic tables over SQLite")
+func (f *configFlags) register(fs *optionSet) {
+	fs.StringVar(&f.file, "config", "", "the configuration `file` (YAML), see docs/configuration.md; without one keys go to generic tables")
 	fs.StringVar(&f.dataDir, "data-dir", "", "the `folder` of the log (default lull-data)")
-	fs.StringVar(&f.database, "database", "", "the database `URL`: postgres://…, mysql://…, sqlite:file")
+	fs.StringVar(&f.database, "database", "", "the database's `URL`: postgres://user@host/name, mysql://user@host/name or sqlite:file (default sqlite:<data-dir>/lull.db)")
 }
 
-func (f *configFlags) registerServe(fs *flag.FlagSet) {
+func (f *configFlags) registerServe(fs *optionSet) {
 	f.register(fs)
 	fs.StringVar(&f.listen, "listen", "", "the `address` for Redis clients (default 127.0.0.1:6380)")
 	fs.StringVar(&f.metrics, "metrics", "", "the `address` for Prometheus, as in 127.0.0.1:9380")
-}
-
-// parse parses a subcommand's options, which take no arguments.
-func parse(fs *flag.FlagSet, args []string) error {
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return &usageError{err.Error()}
-	}
-	if fs.NArg() > 0 {
-		return &usageError{fmt.Sprintf("%s: takes no argument %q", fs.Name(), fs.Arg(0))}
-	}
-	return nil
 }
 
 // load reads the file, if there is one, and lays the options over it.

@@ -3,65 +3,64 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/config"
 	"github.com/lullcache/lull/server"
+	"github.com/lullcache/lull/sink"
 )
 
 // runServe serves until a signal comes.
 func runServe(ctx context.Context, args []string) error {
 	var f configFlags
-	fs := flag.NewFlagSet("lull serve", flag.ContinueOnError)
+	fs := newOptionSet("serve", "Serves Redis clients until SIGINT or SIGTERM, then flushes. Options win over the file.")
 	f.registerServe(fs)
 	newLog := fs.Bool("new-log", false, "start with a new log where the old one and the database do not fit; gives up what only the old one holds")
-	if err := parse(fs, args); err != nil {
+	if err := fs.parse(args); err != nil {
 		return err
 	}
 	c, err := f.load()
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	s, err := openSink(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	return errors.Join(serveOver(ctx, c, s, *newLog), s.Close())
+}
+
+// serveOver opens the engine over a database, serves it, and closes it.
+func serveOver(ctx context.Context, c *config.Config, s sink.Sink, newLog bool) error {
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	o, err := options(c, s)
 	if err != nil {
 		return err
 	}
-	o.NewLog = *newLog
+	o.NewLog = newLog
 	o.OnEvent = func(e lull.Event) { logEvent(logger, e) }
 	db, err := lull.Open(ctx, o)
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c, db, logger)
+	if err := serve(ctx, c, db, logger); err != nil {
+		return errors.Join(err, closed(db.Close(context.Background()), logger))
+	}
+	return closed(db.Close(context.Background()), logger)
 }
 
-// serve runs the server over an open engine, and closes both at the end.
+// serve runs the server over an open engine until ctx ends, and answers what is in
+// flight then.
 func serve(ctx context.Context, c *config.Config, db *lull.DB, logger *slog.Logger) error {
-	closed := false
-	closeDB := func() error {
-		closed = true
-		return db.Close(context.Background())
-	}
-	defer func() {
-		if !closed {
-			_ = closeDB() // another error is being reported
-		}
-	}()
 	srv, err := server.Listen(server.Options{
-		DB: db, Addr: c.Listen, Password: c.Password, MaxClients: int(c.MaxClients), Version: version(),
+		DB: db, Addr: c.Listen, Password: c.Password, MaxClients: int(c.MaxClients), Version: version(), Settings: settings(c),
 		OnError: func(err error) { logger.Warn("client", "error", err) },
 	})
 	if err != nil {
@@ -69,56 +68,94 @@ func serve(ctx context.Context, c *config.Config, db *lull.DB, logger *slog.Logg
 	}
 	metrics, err := startMetrics(c.Metrics, db)
 	if err != nil {
-		return err
+		return errors.Join(err, srv.Shutdown(ctx))
 	}
-	greet(c, srv.Addr())
+	defer metrics.close()
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve() }()
+	greet(os.Stdout, c, srv.Addr(), metrics.addr())
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	logger.Info("stopping", "shutdown_timeout", c.ShutdownTimeout)
-	return stop(c, srv, metrics, closeDB, logger)
-}
-
-// stop answers what is in flight, flushes, and says what remains.
-func stop(c *config.Config, srv *server.Server, metrics *metricsServer, closeDB func() error, logger *slog.Logger) error {
-	started := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
+	stats := db.Stats()
+	logger.Info("stopping", "rows_to_flush", stats.Dirty.Rows, "shutdown_timeout", c.ShutdownTimeout)
+	bounded, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
 	defer cancel()
-	if err := srv.Shutdown(ctx); err != nil {
+	if err := srv.Shutdown(bounded); err != nil {
 		logger.Warn("clients were cut off", "error", err)
 	}
-	err := closeDB()
-	metrics.close()
+	<-served // server.ErrClosed
+	return nil
+}
+
+// closed says how closing the engine ended.
+func closed(err error, logger *slog.Logger) error {
 	var remains *lull.Remains
 	switch {
 	case errors.As(err, &remains):
 		return &exitError{exitRemains, remains}
-	case err != nil:
-		return err
+	case err == nil:
+		logger.Info("stopped: everything is in the database")
 	}
-	logger.Info("stopped; everything is in the database", "took", time.Since(started).Round(time.Millisecond))
-	return nil
+	return err
+}
+
+// settings are what CONFIG GET shows of the configuration, by the names that Redis
+// has for the same.
+func settings(c *config.Config) map[string]server.Setting {
+	fixed := func(val string) server.Setting {
+		return server.Setting{Get: func() string { return val }}
+	}
+	sync := "always"
+	if c.Ack == "memory" {
+		sync = "everysec"
+	}
+	log := "yes"
+	if c.Log.Off {
+		log, sync = "no", "no"
+	}
+	return map[string]server.Setting{
+		"maxmemory": fixed(strconv.FormatInt(c.MaxMemory, 10)), "appendonly": fixed(log), "appendfsync": fixed(sync),
+		"dir": fixed(c.DataDir), "lull-ack": fixed(c.Ack), "lull-database": fixed(config.WithoutPassword(c.Database)),
+	}
 }
 
 // greet tells a person where everything is.
-func greet(c *config.Config, addr net.Addr) {
-	_, port, _ := net.SplitHostPort(addr.String())
-	fmt.Printf("Lull %s is ready.\n\n", version())
-	fmt.Printf("  listening   %s          redis-cli -p %s\n", addr, port)
-	fmt.Printf("  log         %s\n", c.DataDir)
-	fmt.Printf("  database    %s\n", config.WithoutPassword(c.Database))
-	if file, ok := strings.CutPrefix(c.Database, "sqlite:"); ok && len(c.Tables) == 0 {
-		fmt.Printf("  rows        sqlite3 %s 'select * from lull_strings_text'\n", file)
-		fmt.Printf("              (also lull_hashes_text, lull_zsets_text, lull_sets_text, lull_lists_text, lull_streams_text)\n")
+func greet(w io.Writer, c *config.Config, addr net.Addr, metrics string) {
+	host, port, _ := net.SplitHostPort(addr.String())
+	connect := "redis-cli -p " + port
+	if host != "127.0.0.1" {
+		connect = "redis-cli -h " + host + " -p " + port
+	}
+	fmt.Fprintf(w, "Lull %s is ready.\n\n", version())
+	line := func(name, text string) { fmt.Fprintf(w, "  %-10s %s\n", name, text) }
+	line("listening", addr.String()+"     connect with: "+connect)
+	line("database", config.WithoutPassword(c.Database))
+	line("log", c.DataDir)
+	if metrics != "" {
+		line("metrics", "http://"+metrics+"/metrics and /healthz")
+	}
+	if c.Unmapped == "generic" {
+		greetGeneric(c, line)
 	}
 	for i := range c.Tables {
-		fmt.Printf("  table       %-20s %s\n", c.Tables[i].Name, c.Tables[i].Key)
+		t := &c.Tables[i]
+		line("table", fmt.Sprintf("%-16s %-7s %s", t.Name, t.Type, t.Key))
 	}
-	fmt.Println()
+	fmt.Fprintln(w)
+}
+
+// greetGeneric tells where the rows of keys without a table are.
+func greetGeneric(c *config.Config, line func(name, text string)) {
+	look := "SELECT * FROM lull_strings_text"
+	if file, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
+		file, _, _ = strings.Cut(file, "?")
+		look = fmt.Sprintf("sqlite3 %s '%s'", file, look)
+	}
+	line("rows", look)
+	line("", "(also lull_hashes_text, lull_zsets_text, lull_sets_text, lull_lists_text, lull_streams_text)")
 }
 
 // logEvent logs what an operator should know, in the level it deserves.

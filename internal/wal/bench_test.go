@@ -82,4 +82,5 @@ func BenchmarkGroupCommit64(b *testing.B) {
 	})
 	s := l.Stats()
 	b.ReportMetric(float64(s.Records)/float64(max(1, s.Syncs)), "records/sync")
+	b.ReportMetric(float64(s.SyncTime.Microseconds())/float64(max(1, s.Syncs)), "µs/sync")
 }

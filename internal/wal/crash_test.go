@@ -129,12 +129,14 @@ func TestPowerCutAtEveryOperation(t *testing.T) {
 	seed := seedFor(t)
 	o := small(nil)
 	o.SyncEvery = 2 * time.Millisecond
-	o.RetainBytes, o.RetainAge = 2*segmentBytesMin, time.Hour
+	o.RetainAge = time.Hour
 	const ops = 400
 	var ran atomic.Int64
 	parallel(t, ops, func(t *testing.T, k int) {
 		rng := rand.New(rand.NewPCG(seed, uint64(k)))
 		fs := faultfs.New(rng.Uint64())
+		o := o
+		o.RetainBytes = int64(rng.IntN(3)) * segmentBytesMin
 		var before []rec
 		var trimmed Position
 		for lives := range 3 {

@@ -49,7 +49,7 @@ func sampleLog(t testing.TB) (image, []rec) {
 		for i := range 9 {
 			size := 40 + 7*i
 			if i == 4 {
-				size = 2600
+				size = 3500
 			}
 			want = append(want, mustAppend(t, l, testRecord(len(want), size)))
 			if i%3 == 0 {
@@ -73,35 +73,6 @@ func openAndRead(fs *faultfs.FS) ([]rec, error) {
 
 func isRefusal(err error) bool {
 	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrVersion)
-}
-
-func TestEveryFlippedBitIsSeen(t *testing.T) {
-	im, want := sampleLog(t)
-	refused, harmless := 0, 0 // in frames
-	for name, data := range im {
-		end, _ := lastByte(mustFile(t, im.fs(1), name), 0, int64(len(data)))
-		for bit := range int(end) * 8 {
-			data[bit/8] ^= 1 << (bit % 8)
-			got, err := openAndRead(im.fs(1))
-			switch {
-			case isRefusal(err):
-				refused++
-			case err != nil:
-				t.Fatalf("%s bit %d: %v", name, bit, err)
-			default:
-				sameRecords(t, got, want)
-				if bit/8 >= frameStart {
-					harmless++
-				}
-			}
-			data[bit/8] ^= 1 << (bit % 8)
-		}
-	}
-	t.Logf("%d flips refused, %d harmless", refused, harmless)
-	// What may change unseen are the marks behind the last record of each process.
-	if most := 4 * int(frameSize(markSize)) * 8; harmless > most || refused < 50000 {
-		t.Errorf("more than the %d bits of the last marks changed unseen", most)
-	}
 }
 
 func mustFile(t testing.TB, fs *faultfs.FS, name string) fsys.File {

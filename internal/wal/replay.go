@@ -12,12 +12,12 @@ import "fmt"
 // Replay may run at any time between Open and Close, beside appends; meanwhile no
 // segment is removed. Errors of its own: ErrTrimmed, *DamageError.
 func (l *Log) Replay(after Position, preamble func(rec []byte) error, fn func(pos Position, rec []byte) error) error {
-	chain, end, upTo := l.pin()
+	chain, from, upTo := l.pin()
 	defer l.unpin()
 	if len(chain) == 0 {
 		return nil
 	}
-	if from := oldest(chain, end); after < from {
+	if after < from {
 		return fmt.Errorf("%w: %d, asked for what follows %d", ErrTrimmed, from, after)
 	}
 	first := len(chain) - 1
@@ -40,20 +40,21 @@ func (l *Log) Replay(after Position, preamble func(rec []byte) error, fn func(po
 	return damageAt(chain, at, upTo)
 }
 
-// pin keeps all segments in place until unpin. It returns them, the end of the last
-// record, and the position behind the last frame.
-func (l *Log) pin() (chain []*segmentFile, end, upTo Position) {
+// pin keeps all segments in place until unpin. It returns them, the position after
+// which a replay can begin, and that behind the last frame.
+func (l *Log) pin() (chain []*segmentFile, from, upTo Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.replaying++
 	chain = l.chainFiles()
-	if l.active != nil {
-		return chain, l.End(), l.active.position()
-	}
 	if len(chain) == 0 {
 		return nil, 0, 0
 	}
-	return chain, l.End(), chain[len(chain)-1].base + Position(l.tail.off)
+	from, upTo = oldest(chain, l.End()), chain[len(chain)-1].base+Position(l.tail.off)
+	if l.active != nil {
+		upTo = l.active.position()
+	}
+	return chain, from, upTo
 }
 
 // chainFiles returns the chain without what only an open log needs. l.mu is held.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"path/filepath"
 
 	"github.com/lullcache/lull/internal/fsys"
 )
@@ -214,17 +213,6 @@ func (l *Log) adopt(f *segmentFile) (*segment, error) {
 	return l.newSegment(f.num, file)
 }
 
-func (l *Log) newSegment(num uint64, file fsys.File) (*segment, error) {
-	s := &segment{file: file, seed: seedOf(l.id, num)}
-	s.num, s.size, s.fileSize = num, l.o.SegmentBytes, l.o.SegmentBytes
-	s.name = segmentName(l.o.Dir, num)
-	var err error
-	if s.mem, err = file.Map(); err != nil && !errors.Is(err, fsys.ErrNoMap) {
-		return nil, err
-	}
-	return s, nil
-}
-
 // begin makes the first ready segment the active one, durably.
 func (l *Log) begin() error {
 	l.mu.Lock()
@@ -269,5 +257,3 @@ func (l *Log) firstHeader(s *segment) header {
 	h.durable = h.base
 	return h
 }
-
-func tempName(dir string) string { return filepath.Join(dir, "allocating"+tempSuffix) }

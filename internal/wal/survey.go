@@ -36,8 +36,10 @@ type segmentFile struct {
 	name     string
 	num      uint64 // by the name
 	state    headerState
-	copyOnly bool // the first header is broken, the second is right
 	fileSize int64
+	// begins is the position after which a replay can begin here, 0 if it is not
+	// known: the end of the record of which carried bytes came before.
+	begins Position
 }
 
 func (s *segmentFile) open(fs fsys.FS, id logID) (*frameReader, error) {
@@ -115,9 +117,8 @@ func (s *segmentFile) readHeader(fs fsys.FS) error {
 	s.header, s.state = first, firstState
 	if firstState != headerValid && secondState != headerBlank {
 		s.header, s.state = second, secondState
-		s.copyOnly = secondState == headerValid
 	}
-	if s.state == headerValid && (s.number != s.num || s.size < segmentBytesMin) {
+	if s.state == headerValid && (s.number != s.num || s.size < segmentBytesMin || s.size > segmentBytesMax) {
 		s.state = headerBroken
 	}
 	return nil
@@ -163,12 +164,15 @@ func (s *survey) link() {
 	}
 }
 
-// beginning returns the position after which a replay can begin in chain[0]. If that
-// begins inside a record, it is the end of its last record, which is at most too
-// late; none if the log goes on there.
+// beginning returns the position after which a replay can begin in chain[0]. If a
+// record reaches into that whose end is not known, it is the end of the last record there,
+// which is too late at most; there is none if the log goes on there.
 func beginning(chain []*segmentFile) (Position, bool) {
-	if chain[0].carried == 0 {
-		return chain[0].after, true
+	switch first := chain[0]; {
+	case first.carried == 0:
+		return first.after, true
+	case first.begins > 0:
+		return first.begins, true
 	}
 	for _, f := range chain[1:] {
 		if f.prevEnd > chain[0].prevEnd {
@@ -176,6 +180,32 @@ func beginning(chain []*segmentFile) (Position, bool) {
 		}
 	}
 	return 0, false
+}
+
+var errFound = errors.New("found")
+
+// findBeginning looks up where the record ends that reaches into the chain from a
+// segment that is gone.
+func (s *survey) findBeginning() error {
+	if len(s.chain) == 0 || s.chain[0].carried == 0 {
+		return nil
+	}
+	_, err := walk(s.fs, s.id, s.chain, positionMax, visitor{
+		frame: func(seg int, f frame, _ []byte) error {
+			switch f.kind {
+			case kindLast:
+				s.chain[0].begins = s.chain[seg].base + Position(f.next)
+				return errFound
+			case kindRecord, kindFirst:
+				return errFound
+			}
+			return nil
+		},
+	})
+	if errors.Is(err, errFound) {
+		return nil
+	}
+	return err
 }
 
 // oldest is the beginning of a log that ends at end.
@@ -201,7 +231,7 @@ func (s *survey) findEnd() (ending, error) {
 	if len(s.chain) == 0 {
 		return ending{}, s.checkUnused()
 	}
-	if err := s.checkBeginning(); err != nil {
+	if err := s.checkFiles(); err != nil {
 		return ending{}, err
 	}
 	first := len(s.chain) - 1
@@ -230,7 +260,7 @@ func (s *survey) findEnd() (ending, error) {
 		return e, d
 	}
 	s.chain = s.chain[:at.seg+1]
-	return e, nil
+	return e, s.findBeginning()
 }
 
 // checkUnused is for a directory without any valid header: the first segment of a
@@ -253,9 +283,15 @@ func (s *survey) checkUnused() error {
 	return nil
 }
 
-// checkBeginning is for segments before the chain. What a trim leaves there has a
-// header.
-func (s *survey) checkBeginning() error {
+// checkFiles looks at what needs no frames: that segments are as long as they were,
+// and that those before the chain, which a trim left, have a header.
+func (s *survey) checkFiles() error {
+	for _, f := range s.chain {
+		if f.fileSize < f.size {
+			why := fmt.Sprintf("the file ends here, its header says at %d", f.size)
+			return &DamageError{File: f.name, Offset: f.fileSize, Why: why}
+		}
+	}
 	for _, f := range s.files {
 		if f.num < s.chain[0].num && f.state != headerValid {
 			return &DamageError{File: f.name, Why: whyHeader, cause: damageHeader}

@@ -1,12 +1,38 @@
 package wal
 
 import (
+	"context"
 	"fmt"
+	"runtime"
 	"time"
 )
 
+// WaitSynced returns when everything up to p is on the disk. All that wait are
+// answered by the same sync; whoever comes while one is under way goes with the
+// next. Errors: that of ctx, ErrFailed, ErrClosed, ErrBeyond.
+func (l *Log) WaitSynced(ctx context.Context, p Position) error {
+	for l.Synced() < p {
+		if p > l.End() {
+			return fmt.Errorf("%w: waiting for %d, the end is %d", ErrBeyond, p, l.End())
+		}
+		done, err := l.gather()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // waiters are all that one sync will answer.
-type waiters struct{ done chan struct{} }
+type waiters struct {
+	done chan struct{}
+	n    int
+}
 
 func newWaiters() *waiters { return &waiters{done: make(chan struct{})} }
 
@@ -15,12 +41,33 @@ func newWaiters() *waiters { return &waiters{done: make(chan struct{})} }
 func (l *Log) gather() (done chan struct{}, err error) {
 	l.waitMu.Lock()
 	done = l.gathering.done
+	l.gathering.n++
 	l.waitMu.Unlock()
 	l.mu.Lock()
 	err = l.stopped
 	l.mu.Unlock()
 	wake(l.wakeSync)
 	return done, err
+}
+
+// gatherYieldsMax bounds how often a sync lets others run before it begins.
+const gatherYieldsMax = 4
+
+// letGather lets those who can run come along, while more and more do. Those whom
+// the last sync has just answered would else go half with this one and half with the
+// next. No time passes in which nobody runs.
+func (l *Log) letGather() {
+	last := -1
+	for range gatherYieldsMax {
+		l.waitMu.Lock()
+		n := l.gathering.n
+		l.waitMu.Unlock()
+		if n == last {
+			return
+		}
+		last = n
+		runtime.Gosched()
+	}
 }
 
 // take ends the gathering: all who are in it have appended before.
@@ -43,6 +90,7 @@ func (l *Log) syncLoop() {
 	for {
 		select {
 		case <-l.wakeSync:
+			l.letGather()
 			l.syncOnce(false)
 		case <-every.C:
 			l.syncOnce(true)

@@ -1,14 +1,11 @@
 package wal
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"syscall"
 	"time"
-
-	"github.com/lullcache/lull/internal/fsys"
 )
 
 var (
@@ -20,64 +17,6 @@ var (
 
 // tendEvery is how often a full disk is tried again, and kept log looked at.
 const tendEvery = time.Second
-
-// roomState is what Room answers, until changed is closed.
-type roomState struct {
-	err     error
-	changed chan struct{}
-}
-
-// Room returns nil if appends will not have to wait for the disk: at least one
-// whole segment is allocated ahead. Else it is ErrFull with the reason, or why the
-// log takes nothing at all. It costs one atomic load.
-func (l *Log) Room() error { return l.room.Load().err }
-
-// WaitRoom waits while Room is ErrFull. Errors: that of ctx joined to ErrFull, or
-// what Room says else.
-func (l *Log) WaitRoom(ctx context.Context) error {
-	for {
-		room := l.room.Load()
-		if !errors.Is(room.err, ErrFull) {
-			return room.err
-		}
-		select {
-		case <-room.changed:
-		case <-ctx.Done():
-			return errors.Join(room.err, ctx.Err())
-		}
-	}
-}
-
-// updateRoom works out what Room says. l.mu is held.
-func (l *Log) updateRoom() {
-	err := l.stopped
-	switch {
-	case err != nil || len(l.ready) > 0:
-	case l.full != nil:
-		err = l.full
-	default:
-		err = errBehind
-	}
-	if old := l.room.Load(); old.err != err {
-		l.room.Store(&roomState{err: err, changed: make(chan struct{})})
-		close(old.changed)
-	}
-}
-
-// waitReady waits until n segments are ready. It does not wait if the last attempt
-// to allocate failed. l.mu is held, and let go meanwhile.
-func (l *Log) waitReady(n int) error {
-	for l.stopped == nil && len(l.ready) < n {
-		if l.full != nil {
-			return l.full
-		}
-		l.want = max(l.want, n)
-		wake(l.wakeTend)
-		l.readyMore.Wait()
-	}
-	l.want = segmentsAhead
-	return l.stopped
-}
 
 // Trim says that everything up to p is kept elsewhere. Segments that hold nothing
 // later may go, when RetainBytes and RetainAge let them.
@@ -270,83 +209,6 @@ func (l *Log) remove(s *segment) error {
 	l.bytes -= s.size
 	l.mu.Unlock()
 	return nil
-}
-
-// allocate makes a segment full of zeros that is on the disk, with its name, from
-// old if that is not nil. Under its own name there is never anything but zeros until
-// it is used.
-func (l *Log) allocate(old *segment) (*segment, error) {
-	temp := tempName(l.o.Dir)
-	file, err := l.openTemp(temp, old)
-	if err != nil {
-		return nil, err
-	}
-	s, err := l.fill(file)
-	if err == nil {
-		if err = l.fs.Rename(temp, s.name); err != nil && !isNoSpace(err) {
-			err = fmt.Errorf("%w: %w", errNames, err)
-		}
-	}
-	if err != nil {
-		file.Close()
-		l.fs.Remove(temp) // the next attempt begins with that too
-		return nil, fmt.Errorf("allocate a segment: %w", err)
-	}
-	if err := l.fs.SyncDir(l.o.Dir); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("%w: allocate a segment: %w", errNames, err)
-	}
-	return s, nil
-}
-
-func (l *Log) openTemp(temp string, old *segment) (fsys.File, error) {
-	if old == nil {
-		if err := l.fs.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("allocate a segment: %w", err)
-		}
-		file, err := l.fs.Create(temp)
-		if err != nil {
-			return nil, fmt.Errorf("allocate a segment: %w", err)
-		}
-		return file, nil
-	}
-	err := l.fs.Rename(old.name, temp)
-	if err == nil {
-		err = l.fs.SyncDir(l.o.Dir)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: recycle %s: %w", errNames, old.name, err)
-	}
-	return l.fs.Open(temp)
-}
-
-// zeroesPerSync bounds what a commit's sync may have to queue behind.
-const zeroesPerSync = 8 << 20
-
-// fill makes a file of zeros of it and gives it the next number.
-func (l *Log) fill(file fsys.File) (*segment, error) {
-	size := l.o.SegmentBytes
-	if err := file.Allocate(size); err != nil {
-		return nil, err
-	}
-	for off := int64(0); off < size; {
-		select {
-		case <-l.quit:
-			return nil, errQuit
-		default:
-		}
-		n := min(int64(len(zeros)), size-off)
-		if _, err := file.WriteAt(zeros[:n], off); err != nil {
-			return nil, err
-		}
-		if off += n; off%zeroesPerSync == 0 || off == size {
-			if err := file.Sync(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	l.nextNumber++
-	return l.newSegment(l.nextNumber-1, file)
 }
 
 func isNoSpace(err error) bool {

@@ -29,6 +29,9 @@ type pair struct {
 	node  *node
 	// history is the last commands, for reports.
 	history [][]string
+	// queued is what stands since the last MULTI.
+	queued  [][]string
+	inMulti bool
 	// cold drops the keys from Lull's memory before each command.
 	cold bool
 	// names are words that were arguments: what cold may have to drop.
@@ -170,16 +173,15 @@ func (p *pair) send(commands ...[]string) bool {
 	}
 	p.note(commands)
 	if len(commands) == 1 {
-		if s := shapeOf(commands[0]); s.scan > 0 {
+		if s := shapeOf(commands[0]); s.scan > 0 && !p.inMulti {
 			return p.compare(commands[0], scanAll(p.redis, commands[0], s), scanAll(p.lull, commands[0], s))
 		}
 	}
 	want, got := p.redis.pipe(commands), p.lull.pipe(commands)
-	var queued [][]string
 	for i, args := range commands {
 		same := false
-		if strings.EqualFold(args[0], "EXEC") && want[i].aggregate() && got[i].aggregate() && len(want[i].items) == len(queued) && len(got[i].items) == len(queued) {
-			same = p.compareAll(queued, want[i].items, got[i].items)
+		if n := len(p.queued); strings.EqualFold(args[0], "EXEC") && len(want[i].items) == n && len(got[i].items) == n {
+			same = p.compareAll(p.queued, want[i].items, got[i].items)
 		} else {
 			same = p.compare(args, want[i], got[i])
 		}
@@ -187,9 +189,11 @@ func (p *pair) send(commands ...[]string) bool {
 		case !same:
 			return false
 		case want[i].text == "QUEUED":
-			queued = append(queued, args)
+			p.queued = append(p.queued, args)
 		case strings.EqualFold(args[0], "MULTI"):
-			queued = nil
+			p.queued, p.inMulti = nil, true
+		default:
+			p.inMulti = false
 		}
 	}
 	return true

@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS page_views (
+	page  text   PRIMARY KEY,
+	views bigint NOT NULL DEFAULT 0
+);

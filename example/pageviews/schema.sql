@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS page_views (
+	page  TEXT    PRIMARY KEY,
+	views INTEGER NOT NULL DEFAULT 0
+);
