@@ -169,7 +169,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		Claim: func(ctx context.Context) (sink.LaneState, error) { return db.claimLate(ctx) },
 		Mark:  b.mark, Pending: pending,
 		MaxDelay: f.MaxDelay, Lull: f.Lull, MaxRows: f.MaxRows, MaxBytes: f.MaxBytes,
-		MaxTransactionRows: f.MaxTransactionRows, BackoffMax: backoffMax,
+		MaxTransactionRows: f.MaxTransactionRows, BackoffMax: backoffMax, LookEvery: db.opts.lookEvery,
 		OnEvent: func(e flush.Event) {
 			db.opts.OnEvent(Event{Kind: EventKind(e.Kind), Text: e.String(), Err: e.Err})
 		},
