@@ -25,6 +25,7 @@ import (
 var (
 	kills      = flag.Int("kills", 20, "how often Lull is killed at a random moment, on each database")
 	seed       = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of everything that is random")
+	logs       = flag.String("logs", "", "a folder for what the servers say")
 	raceServer = flag.Bool("race-server", false, "build the server with the race detector")
 )
 
@@ -95,6 +96,9 @@ func TestKill(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d *database) {
 		w := newWorld(t, d, release)
 		for range *kills {
+			if w.rep.broken() > 0 {
+				t.FailNow() // what follows from it would only hide it
+			}
 			w.configure("")
 			switch w.round % 7 {
 			case 3:

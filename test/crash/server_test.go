@@ -66,6 +66,8 @@ type instance struct {
 
 	env  []string // of the next process only
 	proc *process // nil while none runs
+
+	ended int // processes
 }
 
 // process is one run of the server.
@@ -195,7 +197,20 @@ func (in *instance) wait() *process {
 		in.t.Fatalf("the process has not ended in %v\n%s", endWait, tail(p.stderr.String()))
 	}
 	in.proc = nil
+	in.keep(p)
 	return p
+}
+
+// keep writes down what the process has said, if that was asked for.
+func (in *instance) keep(p *process) {
+	if *logs == "" {
+		return
+	}
+	in.ended++
+	name := fmt.Sprintf("%s-%d.log", strings.ReplaceAll(in.t.Name(), "/", "-"), in.ended)
+	if err := os.WriteFile(filepath.Join(*logs, name), []byte(p.stderr.String()), 0o600); err != nil {
+		in.t.Error(err)
+	}
 }
 
 // exitCode is -1 for a process that a signal has ended.
