@@ -1,12 +1,17 @@
 package lull
 
 import (
+	"time"
+
 	"github.com/lullcache/lull/internal/flush"
 	"github.com/lullcache/lull/internal/fsys"
 )
 
 // WithFS makes the engine keep its files in fs.
 func WithFS(o *Options, fs fsys.FS) { o.fs = fs }
+
+// LookEvery makes the flusher look at parked tables every d.
+func LookEvery(o *Options, d time.Duration) { o.lookEvery = d }
 
 // Flusher is the engine's flusher.
 func Flusher(db *DB) *flush.Flusher { return db.flusher }

@@ -127,7 +127,8 @@ type Options struct {
 	// block.
 	OnEvent func(Event)
 
-	fs fsys.FS
+	fs        fsys.FS
+	lookEvery time.Duration // flush.Options.LookEvery; 0: its default
 }
 
 // FlushOptions says when changes are carried to SQL; see the package flush.

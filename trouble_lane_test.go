@@ -117,7 +117,7 @@ func TestTroubleKilledBetweenCommitAndRecord(t *testing.T) {
 		unfinished := func(err error) bool { return isNoDB(err) || errors.Is(err, lull.ErrReadOnly) }
 		for round := range 8 {
 			s := p.sink(t)
-			db := openWorld(t, s, "", func(o *lull.Options) { lull.WithFS(o, fs) })
+			db := openWorld(t, s, "", func(o *lull.Options) { lull.WithFS(o, fs); o.Flush.MaxTransactionRows = 3 })
 			tr.goOn(t, db, unfinished)
 			time.Sleep(80 * time.Millisecond)
 			tr.end(t)
@@ -186,6 +186,7 @@ func TestTroubleDatabaseWentBack(t *testing.T) {
 	dir := t.TempDir()
 	wentBack := make(chan string, 100)
 	follow := func(o *lull.Options) {
+		o.Flush.MaxTransactionRows = 3 // so that a copy may hold a cut in part
 		o.OnEvent = func(e lull.Event) {
 			t.Logf("event: %s: %s: %v", e.Kind, e.Text, e.Err)
 			if strings.Contains(e.Text, "went back") {

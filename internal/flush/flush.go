@@ -158,7 +158,8 @@ type Flusher struct {
 	work     *work // of pending[0]
 	targets  map[uint16]*Target
 	parked   map[uint16]sink.Reason
-	drops    []int64 // letters that the next batch removes
+	tried    map[uint16]sink.Reason // those that look right again and are tried just now
+	drops    []int64                // letters that the next batch removes
 	sealed   bool
 	backoff  time.Duration
 	lookAt   time.Time // when to look at parked tables again

@@ -19,7 +19,9 @@ func (f *Flusher) park(table uint16, reason sink.Reason) {
 	f.parked[table] = reason
 	f.lookAt = time.Now().Add(f.o.LookEvery)
 	name := f.target(table).Table
-	f.event(Event{Kind: TableParked, Table: name.String(), Text: reason.Message})
+	if f.tried[table] != reason {
+		f.event(Event{Kind: TableParked, Table: name.String(), Text: reason.Message})
+	}
 	f.stats.parkedAre(f.parked)
 	for other := range f.o.Dictionary {
 		if t := f.targets[uint16(other)]; t != nil && references(t.Table, name) {
@@ -125,9 +127,10 @@ func (f *Flusher) waits(table uint16, right map[uint16]bool) bool {
 }
 
 func (f *Flusher) unpark(ctx context.Context, right map[uint16]bool) error {
-	reasons := map[uint16]sink.Reason{}
+	f.tried = map[uint16]sink.Reason{}
+	defer func() { f.tried = nil }()
 	for table := range right {
-		reasons[table] = f.parked[table]
+		f.tried[table] = f.parked[table]
 		delete(f.parked, table)
 	}
 	letters := slices.DeleteFunc(slices.Collect(maps.Values(f.aside.letters)), func(l *letter) bool {

@@ -21,9 +21,11 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"sort"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -61,11 +63,13 @@ type inode struct {
 	dirty map[int]bool // sectors written since the last Sync, if only by the same bytes
 }
 
-// dirOp makes to the name of node, and takes it from from. Either may be empty.
+// dirOp makes to the name of node, and takes it from from. Either may be empty. A
+// tree moves all files below from.
 type dirOp struct {
 	dir      string
 	from, to string
 	node     *inode
+	tree     bool
 }
 
 // New returns an empty file system.
@@ -181,6 +185,17 @@ func (f *FS) step() error {
 }
 
 func apply(names map[string]*inode, op dirOp) {
+	if op.tree {
+		moved := map[string]*inode{}
+		for name, node := range names {
+			if rest, ok := strings.CutPrefix(name, op.from+"/"); ok {
+				moved[op.to+"/"+rest] = node
+				delete(names, name)
+			}
+		}
+		maps.Copy(names, moved)
+		return
+	}
 	node := op.node
 	if op.from != "" {
 		node = names[op.from]
@@ -239,12 +254,20 @@ func (f *FS) Remove(name string) error {
 	return nil
 }
 
-// Rename implements fsys.FS.
+// Rename implements fsys.FS. A directory's own entries are durable when it gets
+// another name.
 func (f *FS) Rename(from, to string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.step(); err != nil {
 		return err
+	}
+	if f.dirs[from] {
+		f.syncDir(from)
+		f.changeDir(dirOp{dir: filepath.Dir(to), from: from, to: to, tree: true})
+		f.dirs[to] = true
+		delete(f.dirs, from)
+		return nil
 	}
 	if f.names[from] == nil {
 		return &fs.PathError{Op: "rename", Path: from, Err: fs.ErrNotExist}
@@ -294,6 +317,12 @@ func (f *FS) SyncDir(dir string) error {
 	if err := f.step(); err != nil {
 		return err
 	}
+	f.syncDir(dir)
+	return nil
+}
+
+// syncDir makes a directory's entries durable. f.mu is held.
+func (f *FS) syncDir(dir string) {
 	var others []dirOp
 	for _, op := range f.pending {
 		if op.dir == dir {
@@ -303,7 +332,6 @@ func (f *FS) SyncDir(dir string) error {
 		}
 	}
 	f.pending = others
-	return nil
 }
 
 // Lock implements fsys.FS within this file system alone.
