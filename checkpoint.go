@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
@@ -76,6 +77,9 @@ const (
 	checkpointRatio = 4
 	// checkpointSegments is the least log, in segments, that is worth one.
 	checkpointSegments = 2
+	// checkpointAfter is how long the watermark has to stand still before a checkpoint
+	// is worth its writing, unless the log is half full before.
+	checkpointAfter = 5 * time.Second
 	// checkpointChunk is how many changes stand in a record.
 	checkpointChunk = 512
 )
@@ -83,9 +87,10 @@ const (
 // checkpointer remembers what checkpoints were written. Only the flusher's goroutine
 // uses it.
 type checkpointer struct {
-	mark     uint64 // the watermark
-	midCut   bool   // a cut is in SQL in part: it must stay as it is
-	position uint64 // of the newest checkpoint
+	mark     uint64    // the watermark
+	since    time.Time // when it has come there
+	midCut   bool      // a cut is in SQL in part: it must stay as it is
+	position uint64    // of the newest checkpoint
 }
 
 // foldLog writes a checkpoint of everything up to the cut that was just taken, if the
@@ -94,6 +99,9 @@ type checkpointer struct {
 func (db *DB) foldLog(last *dirty.Cut) {
 	c := &db.checkpoints
 	if db.log == nil || c.midCut {
+		return
+	}
+	if time.Since(c.since) < checkpointAfter && db.log.Bytes() < db.opts.Log.MaxBytes/2 {
 		return
 	}
 	position := last.Position()

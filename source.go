@@ -60,7 +60,7 @@ func (s source) Settled(m sink.Mark) {
 		rec := change.AppendSettled(nil, change.Settled{UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part})
 		_, _ = db.log.Append(rec) // a log that has failed says so to writers
 	}
-	db.checkpoints.mark, db.checkpoints.midCut = m.Position, m.Next != 0
+	db.checkpoints.mark, db.checkpoints.since, db.checkpoints.midCut = m.Position, time.Now(), m.Next != 0
 	if m.Next != 0 {
 		return
 	}
@@ -100,7 +100,7 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 		return nil, err
 	}
 	db.handOver(cuts)
-	db.checkpoints = checkpointer{mark: m.Position, midCut: m.Next != 0}
+	db.checkpoints = checkpointer{mark: m.Position, since: time.Now(), midCut: m.Next != 0}
 	db.dropClean()
 	return cuts, nil
 }
@@ -191,7 +191,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		o.State = &b.lane
 		o.LogID = b.lane.LogID
 	}
-	db.checkpoints = checkpointer{mark: b.mark.Position, midCut: b.mark.Next != 0}
+	db.checkpoints = checkpointer{mark: b.mark.Position, since: time.Now(), midCut: b.mark.Next != 0}
 	db.flusher = flush.New(o, source{db})
 	if !b.claimed {
 		return nil
