@@ -23,17 +23,20 @@ type checkpoint struct {
 	changes  []change.Placed
 }
 
-// checkpointReader gathers checkpoints during a replay.
+// checkpointReader gathers the checkpoints of what came after base, and goes no
+// further than upTo, during a replay.
 type checkpointReader struct {
-	open  *checkpoint
-	whole *checkpoint // the newest
+	base, upTo uint64
+	open       *checkpoint
+	whole      *checkpoint // the newest
 }
 
 func (r *checkpointReader) record(typ change.RecordType, rec []byte, tables []uint16) (err error) {
 	switch typ {
 	case change.CheckpointBegin:
 		var c change.Checkpoint
-		if c, err = change.DecodeCheckpointBegin(rec); err == nil {
+		r.open = nil
+		if c, err = change.DecodeCheckpointBegin(rec); err == nil && c.Base == r.base && c.Position <= r.upTo {
 			r.open = &checkpoint{base: c.Base, position: c.Position, tables: slices.Clone(tables)}
 		}
 	case change.CheckpointChunk:
@@ -171,10 +174,10 @@ func (db *DB) reaches(mark uint64) (bool, error) {
 	if mark >= oldest {
 		return true, nil
 	}
-	r := &replayer{db: db}
-	if err := r.run(oldest, uint64(db.log.End()), nil); err != nil {
+	end := uint64(db.log.End())
+	r := &replayer{db: db, checkpoint: checkpointReader{base: mark, upTo: end}}
+	if err := r.run(oldest, end, nil); err != nil {
 		return false, err
 	}
-	c := r.checkpoint.whole
-	return c != nil && c.base == mark, nil
+	return r.checkpoint.whole != nil, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/wal"
 )
@@ -80,10 +81,12 @@ func (db *DB) append(tx *Tx) (uint64, error) {
 		return db.unlogged.Add(uint64(len(tx.changes)) + 1), nil
 	}
 	tx.buf = change.AppendUnit(tx.buf[:0], tx.now, tx.changes)
+	failpoint.Hit(failpoint.BeforeAppend)
 	pos, err := db.log.Append(tx.buf)
 	if err != nil {
 		return 0, logError(err)
 	}
+	failpoint.Hit(failpoint.AfterAppend)
 	if cap(tx.buf) > 1<<20 {
 		tx.buf = nil
 	}
@@ -212,7 +215,7 @@ func (db *DB) fill() (float64, error) {
 	if err := db.fencedErr(); err != nil {
 		return 0, err
 	}
-	rows, bytes := db.unflushed()
+	rows, bytes := db.held()
 	fill := max(float64(rows)/float64(db.opts.MaxDirtyRows), float64(bytes)/float64(db.opts.MaxDirtyBytes))
 	if m := db.opts.MaxMemory; m > 0 {
 		if over := float64(db.used.Load()) / float64(m); over >= memoryHard {
@@ -231,10 +234,17 @@ func (db *DB) fill() (float64, error) {
 	return fill, nil
 }
 
+// held is what counts in the limits: what SQL has not seen, and what it refused.
+func (db *DB) held() (rows, bytes int64) {
+	rows, bytes = db.unflushed()
+	letters, size := db.flusher.Aside()
+	return rows + int64(letters), bytes + size
+}
+
 // fullest says in words which limit is reached and why.
 func (db *DB) fullest() string {
 	why := db.flusher.Stats().String()
-	rows, bytes := db.unflushed()
+	rows, bytes := db.held()
 	switch {
 	case rows >= db.opts.MaxDirtyRows:
 		return fmt.Sprintf("max_dirty_rows (%d) is reached; %s", db.opts.MaxDirtyRows, why)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/flush"
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/mapping"
@@ -24,7 +25,9 @@ type source struct{ db *DB }
 
 // Cut takes everything dirty away at one position.
 func (s source) Cut() *dirty.Cut {
+	failpoint.Hit(failpoint.BeforeCut)
 	c := s.db.cut()
+	failpoint.Hit(failpoint.AfterCut)
 	s.db.foldLog(c)
 	return c
 }
@@ -69,6 +72,7 @@ func (s source) Settled(m sink.Mark) {
 	if db.log != nil {
 		db.log.Trim(wal.Position(m.Position))
 	}
+	failpoint.Hit(failpoint.AfterSettle)
 }
 
 // Rewind gives up what is dirty and rebuilds it from the log, after mark. What was
@@ -87,7 +91,6 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	defer db.unlock(&all)
 	for i := range db.shards {
 		db.shards[i].dirty = dirty.New(db.dictionary, 0)
-		db.shards[i].generation++
 	}
 	db.firstDirty.Store(0)
 	db.dirtyRows.Store(0)
@@ -96,8 +99,7 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.cuts.replace(cuts, db.shards[0].generation)
-	db.countCuts()
+	db.handOver(cuts)
 	db.checkpoints = checkpointer{mark: m.Position, midCut: m.Next != 0}
 	db.dropClean()
 	return cuts, nil
@@ -153,11 +155,19 @@ func (db *DB) recover(m sink.Mark) ([]*dirty.Cut, error) {
 	for i := range db.shards {
 		db.shards[i].index = uint8(i)
 		db.shards[i].dirty = dirty.New(db.dictionary, 0)
-		db.shards[i].generation = 1
 	}
-	db.cuts.replace(cuts, 1)
-	db.countCuts()
+	db.handOver(cuts)
 	return cuts, nil
+}
+
+// handOver makes the cuts that were rebuilt from the log the newest ones. All shards are
+// locked, or nobody else is there yet.
+func (db *DB) handOver(cuts []*dirty.Cut) {
+	for i := range db.shards {
+		db.shards[i].generation += uint32(max(1, len(cuts)))
+	}
+	db.cuts.replace(cuts, db.shards[0].generation)
+	db.countCuts()
 }
 
 // startFlusher makes the flusher and reads back what was set aside.

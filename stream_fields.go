@@ -38,15 +38,16 @@ func (f StreamFields) Each(fn func(part []byte)) {
 }
 
 // streamCells checks and canonicalises the fields of a new entry and returns its
-// cells and its packed form.
+// cells and its packed form, which is valid until the next entry's.
 func (tx *Tx) streamCells(h *handle, fields [][]byte) ([]change.Cell, []byte, error) {
 	if h.mapped() {
 		return tx.mappedCells(h, fields)
 	}
-	var packed []byte
+	packed := tx.buf[:0]
 	for _, f := range fields {
 		packed = keyspace.AppendField(packed, f)
 	}
+	tx.buf = packed
 	if h.t == nil {
 		return nil, packed, nil
 	}
@@ -71,7 +72,7 @@ func (tx *Tx) mappedCells(h *handle, fields [][]byte) ([]change.Cell, []byte, er
 	}
 	cells = slices.Clone(tx.withTime(h, tx.withDefaults(h, cells)))
 	slices.SortFunc(cells, func(a, b change.Cell) int { return int(a.Col) - int(b.Col) })
-	var packed []byte
+	packed := tx.buf[:0]
 	var text [64]byte
 	for _, c := range cells {
 		if !c.Val.IsNull() {
@@ -79,6 +80,7 @@ func (tx *Tx) mappedCells(h *handle, fields [][]byte) ([]change.Cell, []byte, er
 			packed = keyspace.AppendField(packed, textOf(c.Val, text[:0]))
 		}
 	}
+	tx.buf = packed
 	return tx.cellsOf(cells...), packed, nil
 }
 

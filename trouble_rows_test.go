@@ -162,6 +162,26 @@ func TestTroubleBadRowsAmongGoodOnes(t *testing.T) {
 	})
 }
 
+// TestTroubleLettersCountInTheLimits has so many rows refused that no more may be written,
+// until somebody deals with them.
+func TestTroubleLettersCountInTheLimits(t *testing.T) {
+	p := newPlace(t, "sqlite")
+	p.makeAccounts(t)
+	db, accounts, _ := openAccounts(t, p, t.TempDir(), func(o *lull.Options) {
+		o.MaxDirtyRows, o.WriteTimeout = 100, 50*time.Millisecond
+	})
+	ctx := t.Context()
+	for i := range 100 {
+		must(t, accounts.Put(ctx, i, account{Balance: -1}))
+	}
+	syncDB(t, db)
+	wantErr(t, accounts.Put(ctx, 100, account{Balance: 1}), lull.ErrBusy, "max_dirty_rows (100)", "100 letters")
+	must(t, lull.Flusher(db).Drop(ctx))
+	must(t, accounts.Put(ctx, 100, account{Balance: 1}))
+	closeDB(t, db)
+	p.wantRows(t, `SELECT id, balance FROM accounts`, "100|1")
+}
+
 // TestTroubleUnmappedColumns looks at a column that no mapping has: it keeps its value
 // over updates, and over a delete and a new row in one unit; but a row that is deleted
 // and made again by separate units is a new row.

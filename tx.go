@@ -139,7 +139,7 @@ func (tx *Tx) open(name []byte, want keyspace.Type, need Need) (handle, error) {
 	if need == NeedAll && h.e.Flags&keyspace.Stub != 0 || tx.stale(&h) || tx.blind(&h, need) {
 		return h, tx.miss(&h, need)
 	}
-	if h.e.Flags&flagHeaderDue != 0 && h.exists() {
+	if h.e.Flags&flagHeaderDue != 0 && h.exists() && tx.mayRecord() {
 		h.e.Flags &^= flagHeaderDue
 		tx.putHeader(&h)
 	}
@@ -264,9 +264,19 @@ func (tx *Tx) expire(h *handle, need Need) error {
 		h.e = nil
 		return tx.absent(h, need)
 	}
+	if !tx.mayRecord() {
+		h.e = nil // gone for this reader; the next writer or the sweep records it
+		return nil
+	}
 	tx.db.stats.expired.Add(1)
 	tx.remove(h)
 	return nil
+}
+
+// mayRecord reports whether the unit may change something on its way: a read does
+// not, while the log takes nothing.
+func (tx *Tx) mayRecord() bool {
+	return tx.write || tx.db.log == nil || tx.db.log.Room() == nil
 }
 
 // touch remembers that the unit changes the key's entry.

@@ -113,8 +113,8 @@ func TestAMappedStreamAgainstASlice(t *testing.T) {
 			raw := inSQL(t, dir, table.ddl)
 			open := func() *lull.DB { return openSQLite(t, dir, eventsOptions(table.id, "delete", 300)) }
 			s := streamSteps{t: t, db: open(), rng: rand.New(rand.NewPCG(seed, 1)), model: streamModel{n: map[lull.StreamID]int{}}}
-			for s.step = range 3000 {
-				switch n := s.rng.IntN(400); {
+			for s.step = range 1200 {
+				switch n := s.rng.IntN(300); {
 				case n == 0:
 					closeDB(t, s.db)
 					s.db = open()

@@ -2,6 +2,7 @@ package server
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/resp"
@@ -304,15 +305,31 @@ func zscan(c *call, tx *lull.Tx) error {
 	if err != nil {
 		return err
 	}
+	whole := size <= listpackItems
 	n := 0
-	next, err := tx.ZScan(c.args[1], cursor, o.count, func(member []byte, score float64) {
-		if o.matches(member) {
+	step := func(member []byte, score float64) {
+		if whole = whole && len(member) <= listpackMember; o.matches(member) {
 			n += 2
 			items.Bulk(member)
-			var text [32]byte
-			items.Bulk(resp.AppendDouble(text[:0], score))
+			items.Bulk(appendScanScore(nil, score, whole))
 		}
-	})
+	}
+	next, err := tx.ZScan(c.args[1], cursor, o.count, step)
 	c.scanReply(next, n, &items)
 	return err
+}
+
+// What Redis holds as a listpack by default, where it keeps whole scores as integers.
+const (
+	listpackItems  = 128
+	listpackMember = 64
+)
+
+// appendScanScore appends a score as ZSCAN shows it: in small sets whole numbers are
+// integers, however large.
+func appendScanScore(dst []byte, score float64, small bool) []byte {
+	if small && score == math.Trunc(score) && math.Abs(score) < math.MaxInt64/2 {
+		return strconv.AppendInt(dst, int64(score), 10)
+	}
+	return resp.AppendDouble(dst, score)
 }

@@ -3,6 +3,7 @@ package flush
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
@@ -26,6 +27,9 @@ type aside struct {
 	perTable   map[uint16]int      // how many letters
 	bytes      int64
 	generation uint64 // rises when letters go
+
+	// What there is, for those who look often.
+	count, size atomic.Int64
 }
 
 type keyID struct {
@@ -146,6 +150,7 @@ func (a *aside) change(out []int64, in []sink.Letter) {
 	for i := range in {
 		a.add(a.identify(in[i]))
 	}
+	a.measure()
 }
 
 // replace makes letters all that there are.
@@ -158,6 +163,12 @@ func (a *aside) replace(letters []sink.Letter) {
 	for i := range letters {
 		a.add(a.identify(letters[i]))
 	}
+	a.measure()
+}
+
+func (a *aside) measure() {
+	a.count.Store(int64(len(a.letters)))
+	a.size.Store(a.bytes)
 }
 
 func (a *aside) add(l *letter) {

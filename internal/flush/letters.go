@@ -75,9 +75,7 @@ func (f *Flusher) Letters() []Letter {
 
 // Aside returns how many letters there are and what memory they take.
 func (f *Flusher) Aside() (letters int, bytes int64) {
-	f.aside.mu.RLock()
-	defer f.aside.mu.RUnlock()
-	return len(f.aside.letters), f.aside.bytes
+	return int(f.aside.count.Load()), f.aside.size.Load()
 }
 
 // Refused returns a letter that the flush which carried position, or a later one, made

@@ -213,12 +213,22 @@ func (b *stream) removeAt(i, at, next int) {
 		return
 	}
 	c.n--
+	if next == len(c.buf) {
+		c.lower(at) // XSETID may set a last id below that of a deleted entry
+	}
 	if at == 0 {
 		c.buf = c.buf[next:]
 	} else {
 		c.buf = splice(c.buf, at, next-at, 0)
 	}
 	b.bytes += int64(cap(c.buf))
+}
+
+// lower makes last the id of the entry that ends at offset end.
+func (c *streamChunk) lower(end int) {
+	for at := 0; at < end; {
+		c.last, _, at = c.entryAt(at)
+	}
 }
 
 // Trim says which entries to remove from the front.

@@ -234,3 +234,16 @@ func BenchmarkStreamAppend(b *testing.B) {
 	}
 	b.ReportMetric(float64(s.Bytes())/float64(s.Len()), fmt.Sprintf("B/entry-of-%d", len(fields)))
 }
+
+func TestStreamIDsMayFallBackBehindADeletedEntry(t *testing.T) {
+	s := NewStream()
+	for _, ms := range []uint64{10, 20, 30} {
+		s.Append(ID{Ms: ms}, nil)
+	}
+	s.Del(ID{Ms: 30})
+	s.Meta().LastID = ID{Ms: 25}
+	s.Append(ID{Ms: 26}, nil)
+	if id, _, ok := s.Last(); !ok || id.Ms != 26 || s.Len() != 3 {
+		t.Fatalf("last is %v of %d entries", id, s.Len())
+	}
+}

@@ -18,6 +18,8 @@ type shape struct {
 	// scan is the argument that is a cursor; the command is repeated until it is
 	// 0 again, and everything it gave is compared without order and doubles.
 	scan int
+	// mask is what is left out of the comparison.
+	mask *regexp.Regexp
 }
 
 // shapes are the commands whose answers are not compared byte for byte. A family
@@ -38,6 +40,8 @@ var shapes = map[string]shape{
 
 	"HGETALL": {width: 2}, "HKEYS": {width: 1}, "HVALS": {width: 1},
 	"HRANDFIELD": {loose: true}, "HSCAN": {scan: 2},
+
+	"XINFO": {mask: regexp.MustCompile(`"radix-tree-(keys|nodes)" :\d+`)}, // how entries are packed
 
 	"ZRANDMEMBER": {loose: true}, "ZSCAN": {scan: 2},
 
@@ -72,7 +76,14 @@ func (s shape) same(want, got reply) bool {
 		}
 		return want.sorted(width).String() == got.sorted(width).String()
 	}
-	return want.String() == got.String()
+	return s.text(want) == s.text(got)
+}
+
+func (s shape) text(r reply) string {
+	if s.mask == nil {
+		return r.String()
+	}
+	return s.mask.ReplaceAllString(r.String(), "…")
 }
 
 // difference is a way in which Lull differs from Redis by intent.
@@ -97,8 +108,7 @@ var differences = []difference{
 		"no database has times after the year 9999"),
 	differ(`^[HSZ]?SCAN`, `.`, `^-ERR invalid cursor`,
 		"Redis takes any number for a cursor, and what is none for 0"),
-	differ(`^SELECT`, `^\+OK`, `^-ERR SELECT of another database inside MULTI`,
-		"a MULTI locks the keys of one database"),
+	differ(`^(Z|EXEC)`, `"-0"|,-0[] ]|,-0$`, `"0"|,0[] ]|,0$`, "a score of -0 is 0: not every database keeps the sign"),
 	differ(`^LPOS .*RANK -9223372036854775808`, `.`, `^-ERR value is out of range`,
 		"the rank cannot be negated; Redis refuses it from 7.2 on"),
 }
