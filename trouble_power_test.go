@@ -10,6 +10,7 @@ import (
 
 	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/fsys/faultfs"
+	"github.com/lullcache/lull/internal/testdb"
 	"github.com/lullcache/lull/sink"
 )
 
@@ -156,4 +157,51 @@ func TestTroubleLogFails(t *testing.T) {
 	if failed < 5 {
 		t.Errorf("the log failed in only %d rounds", failed)
 	}
+}
+
+// TestTroubleSealedLaneAndNoDatabase: the log fails, SQL gets ahead of it, the power goes
+// and takes the log's tail, and at the next start the database is away. What is written
+// then stands where the tail stood, and must not be taken for it.
+func TestTroubleSealedLaneAndNoDatabase(t *testing.T) {
+	server, p := ownPlace(t, "postgres")
+	proxy := testdb.StartProxy(t, server.Addr())
+	p.through = proxy.Through
+	fs := faultfs.New(3)
+	quiet := func(o *lull.Options) { o.Flush.Lull, o.Flush.MaxDelay = time.Hour, time.Hour }
+	first := p.sink(t)
+	db, err := onFS(t, fs, first, quiet)
+	must(t, err)
+	set(t, db, "before", "1")
+	syncDB(t, db)
+	for i := range 200 {
+		set(t, db, fmt.Sprintf("tail:%d", i), "1")
+	}
+	for n := range 100 {
+		fs.FailAt(fs.Ops()+1+n, syscall.EIO)
+	}
+	syncDB(t, db)
+	_ = first.Close()
+	proxy.Refuse()
+	fs = fs.PowerCut(3)
+	leave(t, db)
+	db, err = onFS(t, fs, p.sink(t), quiet)
+	must(t, err)
+	const written = 400
+	for i := range written {
+		set(t, db, fmt.Sprintf("after:%d", i), "1")
+	}
+	proxy.Resume()
+	syncDB(t, db)
+	if got := stringsInSQL(t, p.sink(t)); len(got) != 1+200+written {
+		t.Errorf("SQL has %d keys, wanted %d", len(got), 1+200+written)
+	}
+	closeDB(t, db)
+	db, err = onFS(t, fs, p.sink(t), nil)
+	must(t, err)
+	for _, key := range []string{"before", "tail:199", "after:399"} {
+		if got, err := read(t.Context(), db, key); err != nil || got != "1" {
+			t.Errorf("%s: got %q, %v", key, got, err)
+		}
+	}
+	closeDB(t, db)
 }

@@ -1,6 +1,7 @@
 package lull_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -327,4 +328,54 @@ func TestTroubleSchemaDrift(t *testing.T) {
 		wantLetters(t, db)
 		closeDB(t, db)
 	})
+}
+
+// TestTroubleAnswersThatWaitForTheDatabase has writers that wait for SQL: they are told
+// that a row was refused, also in a flush of many parts; and while the database does not
+// answer, that the outcome is pending.
+func TestTroubleAnswersThatWaitForTheDatabase(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		p.makeAccounts(t)
+		db, accounts, _ := openAccounts(t, p, t.TempDir(), func(o *lull.Options) {
+			o.Ack, o.Flush.MaxTransactionRows, o.WriteTimeout = lull.AckDatabase, 2, 20*time.Second
+		})
+		errs := make(chan error, 20)
+		for i := range 20 {
+			go func() {
+				err := accounts.Put(t.Context(), i, account{Balance: int64(i%5 - 1)})
+				if refused := errors.Is(err, lull.ErrRefused); refused != (i%5 == 0) {
+					errs <- fmt.Errorf("account %d: got %w", i, err)
+					return
+				}
+				errs <- nil
+			}()
+		}
+		for range 20 {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		p.wantRows(t, `SELECT count(*) FROM accounts`, "16")
+		closeDB(t, db)
+	})
+}
+
+func TestTroublePendingAnswers(t *testing.T) {
+	p := newPlace(t, "sqlite")
+	p.makeAccounts(t)
+	db, accounts, _ := openAccounts(t, p, t.TempDir(), func(o *lull.Options) {
+		o.Ack, o.WriteTimeout = lull.AckDatabase, 100*time.Millisecond
+	})
+	other, err := p.direct.Conn(t.Context())
+	must(t, err)
+	_, err = other.ExecContext(t.Context(), `BEGIN IMMEDIATE`)
+	must(t, err)
+	wantErr(t, accounts.Put(t.Context(), 1, account{Balance: 1}), lull.ErrTimeout, "kept")
+	wantAccount(t, accounts, 1, 1)
+	_, err = other.ExecContext(t.Context(), `ROLLBACK`)
+	must(t, err)
+	must(t, other.Close())
+	syncDB(t, db)
+	p.wantRows(t, `SELECT id, balance FROM accounts`, "1|1")
+	closeDB(t, db)
 }
