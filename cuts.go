@@ -136,11 +136,17 @@ func (l *cutList) prune() {
 
 // layers calls fn with the sets of one shard that hold changes beyond SQL, oldest
 // first: the cuts, then the dirty set. The shard is locked.
-func (db *DB) layers(sh *shard, fn func(*dirty.Set)) {
+func (db *DB) layers(sh *shard, fn func(*dirty.Set)) { db.layersFrom(sh, 0, fn) }
+
+// layersFrom is layers without the cuts older than a generation: with a load's mark,
+// those alone that are sure to stay until it ends.
+func (db *DB) layersFrom(sh *shard, generation uint32, fn func(*dirty.Set)) {
 	db.cuts.mu.RLock()
 	defer db.cuts.mu.RUnlock()
 	for _, c := range db.cuts.cuts {
-		c.cut.View(int(sh.index), fn)
+		if c.generation >= generation {
+			c.cut.View(int(sh.index), fn)
+		}
 	}
 	fn(sh.dirty)
 }

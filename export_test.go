@@ -23,3 +23,9 @@ func EvictAll(db *DB) {
 	defer db.unlock(&all)
 	db.dropClean()
 }
+
+// BeginLoad does as if a load began; its result ends it.
+func BeginLoad(db *DB) (end func()) {
+	mark := db.cuts.begin()
+	return func() { db.cuts.end(mark) }
+}

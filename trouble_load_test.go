@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/lullcache/lull"
+	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/value"
 )
 
 // TestTroubleLoadsRace reads and writes a few keys from several goroutines while all that
@@ -134,6 +136,50 @@ func wantKeys(t *testing.T, db *lull.DB, counter string, count int64, text, val,
 			}
 		}
 		return nil
+	})
+}
+
+// lateSink has something happen before it reads.
+type lateSink struct {
+	sink.Sink
+	before func()
+}
+
+func (s *lateSink) Read(ctx context.Context, queries []sink.Query, row func(int, []value.Value) error) error {
+	s.before()
+	return s.Sink.Read(ctx, queries, row)
+}
+
+// TestTroubleLoadOutlivesAnOlderOne: a settled cut that an older load keeps says all of a
+// key, and the older load ends while a newer one, of that key and of another, is under
+// way. (Found by TestTroubleLoadsRace: the newer load had not asked SQL for the key.)
+func TestTroubleLoadOutlivesAnOlderOne(t *testing.T) {
+	s := &lateSink{Sink: newSQLite(t, t.TempDir()), before: func() {}}
+	db := openOver(t, s, t.TempDir(), nil)
+	defer closeDB(t, db)
+	add := func(key, member string) {
+		t.Helper()
+		do(t, db, key, func(tx *lull.Tx) error {
+			_, _, err := tx.ZAdd([]byte(key), lull.ZAddOptions{}, []lull.Scored{{Member: []byte(member), Score: 1}})
+			return err
+		})
+	}
+	add("board", "a")
+	add("other", "a")
+	syncDB(t, db)
+	end := lull.BeginLoad(db)
+	del(t, db, "board")
+	add("board", "b")
+	syncDB(t, db)
+	lull.EvictAll(db)
+	s.before = sync.OnceFunc(end)
+	db.NewSession().Prefetch(t.Context(), []lull.KeyNeed{{Name: []byte("board"), Need: lull.NeedAll}, {Name: []byte("other"), Need: lull.NeedAll}})
+	do(t, db, "board", func(tx *lull.Tx) error {
+		n, err := tx.ZCard([]byte("board"))
+		if err == nil && n != 1 {
+			t.Errorf("the set has %d members, wanted 1", n)
+		}
+		return err
 	})
 }
 
