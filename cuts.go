@@ -136,11 +136,17 @@ func (l *cutList) prune() {
 
 // layers calls fn with the sets of one shard that hold changes beyond SQL, oldest
 // first: the cuts, then the dirty set. The shard is locked.
-func (db *DB) layers(sh *shard, fn func(*dirty.Set)) {
+func (db *DB) layers(sh *shard, fn func(*dirty.Set)) { db.layersFrom(sh, 0, fn) }
+
+// layersFrom is layers without the cuts of generations before mark: those that a load
+// which began at mark cannot count on, since they are kept for older loads alone.
+func (db *DB) layersFrom(sh *shard, mark uint32, fn func(*dirty.Set)) {
 	db.cuts.mu.RLock()
 	defer db.cuts.mu.RUnlock()
 	for _, c := range db.cuts.cuts {
-		c.cut.View(int(sh.index), fn)
+		if c.generation >= mark {
+			c.cut.View(int(sh.index), fn)
+		}
 	}
 	fn(sh.dirty)
 }

@@ -98,7 +98,7 @@ func (db *DB) loadAll(ctx context.Context, keys []loadKey) []error {
 	aside := db.flusher.AsideGeneration()
 	for i := range keys {
 		l.images[i].width = db.width
-		l.skip[i] = db.determined(&keys[i])
+		l.skip[i] = db.determined(&keys[i], mark)
 	}
 	if err := l.read(ctx); err != nil {
 		err = db.loadError(err)
@@ -344,7 +344,7 @@ func ownName(vals []value.Value) dbKey {
 // determined reports whether what SQL holds under a key does not matter, since
 // changes that it has not seen say all: a cleared key, a deleted or new row, a
 // string that was set.
-func (db *DB) determined(k *loadKey) bool {
+func (db *DB) determined(k *loadKey, mark uint32) bool {
 	sh := &db.shards[shardOf(k.hash)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -353,7 +353,7 @@ func (db *DB) determined(k *loadKey) bool {
 	if !ok {
 		return true
 	}
-	db.layers(sh, func(set *dirty.Set) {
+	db.layersFrom(sh, mark, func(set *dirty.Set) {
 		changes := set.Find(space, k.db, key)
 		found = found || set.Cleared(space, k.db) || db.says(changes, k)
 		if changes != nil && len(k.t.Row) > 0 && k.t.Kind != mapping.Stream {
