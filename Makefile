@@ -30,12 +30,14 @@ lint: ## check formatting, go vet and staticcheck
 test: prepare cgo lint ## prepare, lint, and run all tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
-# How often each database's Lull is killed at random moments, and what is random.
+# How often each database's Lull is killed at random moments, how many histories are checked for each
+# database, and what is random.
 KILLS ?= 2000
+HISTORIES ?= 67
 SEED ?= $(shell date +%s)
 
 crash: prepare cgo ## kill Lull and its databases under load; as in: make crash KILLS=2000 SEED=1
-	CGO_ENABLED=1 $(GO) test -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -seed=$(SEED) -race-server
+	CGO_ENABLED=1 $(GO) test -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -histories=$(HISTORIES) -seed=$(SEED) -race-server
 
 # The race detector needs cgo and a C compiler.
 cgo:
