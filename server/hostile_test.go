@@ -115,8 +115,7 @@ func TestRepliesAreBounded(t *testing.T) {
 // short the commands are.
 func TestAHugeMultiIsBounded(t *testing.T) {
 	const queryMax = 4 << 20
-	s := start(t, Options{})
-	s.limits.QueryMax = queryMax
+	s := startOver(t, Options{}, lull.Options{Ack: lull.AckMemory}, func(s *Server) { s.limits.QueryMax = queryMax })
 	c := dial(t, s)
 	c.ask("PING", "+PONG")
 	time.Sleep(100 * time.Millisecond) // the engine's own start
