@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 TEST_TIMEOUT ?= 8m
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build fmt lint test crash cgo
+.PHONY: help prepare build fmt lint test crash soak cgo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,13 @@ SEED ?= $(shell date +%s)
 
 crash: prepare cgo ## kill Lull and its databases under load; as in: make crash KILLS=2000 SEED=1
 	CGO_ENABLED=1 $(GO) test -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -histories=$(HISTORIES) -seed=$(SEED) -race-server
+
+# How long the load lasts, with a fault every FAULT_EVERY.
+DURATION ?= 3h
+FAULT_EVERY ?= 20s
+
+soak: prepare cgo ## keep load up for long, with faults; as in: make soak DURATION=3h
+	CGO_ENABLED=1 $(GO) test -count=1 -v -timeout 0 -run TestSoak ./test/crash -args -soak=$(DURATION) -fault-every=$(FAULT_EVERY) -seed=$(SEED)
 
 # The race detector needs cgo and a C compiler.
 cgo:
