@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
@@ -23,17 +24,20 @@ type checkpoint struct {
 	changes  []change.Placed
 }
 
-// checkpointReader gathers checkpoints during a replay.
+// checkpointReader gathers the checkpoints of what came after base, and goes no
+// further than upTo, during a replay.
 type checkpointReader struct {
-	open  *checkpoint
-	whole *checkpoint // the newest
+	base, upTo uint64
+	open       *checkpoint
+	whole      *checkpoint // the newest
 }
 
 func (r *checkpointReader) record(typ change.RecordType, rec []byte, tables []uint16) (err error) {
 	switch typ {
 	case change.CheckpointBegin:
 		var c change.Checkpoint
-		if c, err = change.DecodeCheckpointBegin(rec); err == nil {
+		r.open = nil
+		if c, err = change.DecodeCheckpointBegin(rec); err == nil && c.Base == r.base && c.Position <= r.upTo {
 			r.open = &checkpoint{base: c.Base, position: c.Position, tables: slices.Clone(tables)}
 		}
 	case change.CheckpointChunk:
@@ -73,6 +77,9 @@ const (
 	checkpointRatio = 4
 	// checkpointSegments is the least log, in segments, that is worth one.
 	checkpointSegments = 2
+	// checkpointAfter is how long the watermark has to stand still before a checkpoint
+	// is worth its writing, unless the log is half full before.
+	checkpointAfter = 5 * time.Second
 	// checkpointChunk is how many changes stand in a record.
 	checkpointChunk = 512
 )
@@ -80,9 +87,10 @@ const (
 // checkpointer remembers what checkpoints were written. Only the flusher's goroutine
 // uses it.
 type checkpointer struct {
-	mark     uint64 // the watermark
-	midCut   bool   // a cut is in SQL in part: it must stay as it is
-	position uint64 // of the newest checkpoint
+	mark     uint64    // the watermark
+	since    time.Time // when it has come there
+	midCut   bool      // a cut is in SQL in part: it must stay as it is
+	position uint64    // of the newest checkpoint
 }
 
 // foldLog writes a checkpoint of everything up to the cut that was just taken, if the
@@ -91,6 +99,9 @@ type checkpointer struct {
 func (db *DB) foldLog(last *dirty.Cut) {
 	c := &db.checkpoints
 	if db.log == nil || c.midCut {
+		return
+	}
+	if time.Since(c.since) < checkpointAfter && db.log.Bytes() < db.opts.Log.MaxBytes/2 {
 		return
 	}
 	position := last.Position()
@@ -171,10 +182,10 @@ func (db *DB) reaches(mark uint64) (bool, error) {
 	if mark >= oldest {
 		return true, nil
 	}
-	r := &replayer{db: db}
-	if err := r.run(oldest, uint64(db.log.End()), nil); err != nil {
+	end := uint64(db.log.End())
+	r := &replayer{db: db, checkpoint: checkpointReader{base: mark, upTo: end}}
+	if err := r.run(oldest, end, nil); err != nil {
 		return false, err
 	}
-	c := r.checkpoint.whole
-	return c != nil && c.base == mark, nil
+	return r.checkpoint.whole != nil, nil
 }

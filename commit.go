@@ -9,6 +9,7 @@ import (
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/wal"
 )
@@ -80,10 +81,12 @@ func (db *DB) append(tx *Tx) (uint64, error) {
 		return db.unlogged.Add(uint64(len(tx.changes)) + 1), nil
 	}
 	tx.buf = change.AppendUnit(tx.buf[:0], tx.now, tx.changes)
+	failpoint.Hit(failpoint.BeforeAppend)
 	pos, err := db.log.Append(tx.buf)
 	if err != nil {
 		return 0, logError(err)
 	}
+	failpoint.Hit(failpoint.AfterAppend)
 	if cap(tx.buf) > 1<<20 {
 		tx.buf = nil
 	}

@@ -83,14 +83,15 @@ func (l *cutList) upTo(position uint64) (cuts []*dirty.Cut) {
 	return cuts
 }
 
-// replace puts cuts that were rebuilt from the log in the place of all others. Each is
-// of a generation of its own, since each is settled by itself; the last is of last.
-func (l *cutList) replace(cuts []*dirty.Cut, last uint32) {
+// replace puts cuts that were rebuilt from the log in the place of all others. newest
+// is the last one's generation; each has one of its own, since they are settled one
+// after the other.
+func (l *cutList) replace(cuts []*dirty.Cut, newest uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cuts, l.marks = nil, nil
 	for i, c := range cuts {
-		generation := last - uint32(len(cuts)-1-i)
+		generation := newest - uint32(len(cuts)-1-i)
 		l.cuts = append(l.cuts, cutRef{c, generation})
 		l.marks = append(l.marks, cutMark{c.Position(), generation})
 	}

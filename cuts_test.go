@@ -4,27 +4,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
 )
 
-// TestRebuiltCutsAreSettledOneByOne: a crash in the middle of a cut leaves two cuts to
-// be rebuilt. When the first is in SQL, loads still need the second.
-func TestRebuiltCutsAreSettledOneByOne(t *testing.T) {
-	var def change.Dictionary
-	cut := func(position uint64) *dirty.Cut {
-		return dirty.NewCut(position, time.Now(), []*dirty.Set{dirty.New(def, 0)})
+// TestRebuiltCutsAreSettledOneAfterTheOther: a start in the middle of a large cut makes
+// two, that one and all that came after it. Loads need the second when SQL has only
+// the first.
+func TestRebuiltCutsAreSettledOneAfterTheOther(t *testing.T) {
+	var db DB
+	first, second := dirty.NewCut(10, time.Now(), nil), dirty.NewCut(20, time.Now(), nil)
+	db.handOver([]*dirty.Cut{first, second})
+	db.cuts.settle(10)
+	if left := db.cuts.upTo(20); len(left) != 1 || left[0] != second {
+		t.Errorf("after the first was settled loads find %d cuts, want the second", len(left))
 	}
-	var l cutList
-	first, second := cut(10), cut(20)
-	l.replace([]*dirty.Cut{first, second}, 2)
-	if g := l.settle(10); g != 1 {
-		t.Errorf("settled generation: got %d, wanted 1", g)
-	}
-	if len(l.cuts) != 1 || l.cuts[0].cut != second {
-		t.Errorf("after the first is settled %d cuts are laid over loads, wanted the second alone", len(l.cuts))
-	}
-	if g := l.settle(20); g != 2 || len(l.cuts) != 0 {
-		t.Errorf("after both are settled: generation %d, %d cuts", g, len(l.cuts))
+	if newest := db.cuts.settle(20); newest != db.shards[0].generation {
+		t.Errorf("after both were settled SQL has everything up to generation %d, the shards are at %d", newest, db.shards[0].generation)
 	}
 }

@@ -9,7 +9,7 @@ import (
 // says more.
 var (
 	// ErrWrongType: the key holds another type, or its table maps another.
-	ErrWrongType = errors.New("Operation against a key holding the wrong kind of value")
+	ErrWrongType = errors.New("operation against a key holding the wrong kind of value")
 	// ErrNoDB: the answer needs a row that is not in memory, and the database is away.
 	ErrNoDB = errors.New("the database is away")
 	// ErrBusy: a limit is reached and stayed so for WriteTimeout. Nothing was done.

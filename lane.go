@@ -91,10 +91,21 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 		c.Mark = live.lane.Mark
 	}
 	lane, err := db.sink.Claim(ctx, c)
+	if err != nil && away(err) && db.log != nil && !live.late {
+		return db.claimLater(err)
+	}
 	if err != nil {
 		return base{}, fmt.Errorf("taking the lane: %w", err)
 	}
 	return base{mark: lane.Mark, lane: lane, claimed: true}, nil
+}
+
+// claimLater begins without the lane: the database answers, but takes no writes for
+// now. Another process may hold its lock, or it is a standby.
+func (db *DB) claimLater(cause error) (base, error) {
+	db.opts.OnEvent(Event{Kind: EventDatabaseAway, Text: "starting without the lane, which is taken later", Err: cause})
+	mark, err := db.lastSettled()
+	return base{mark: mark}, err
 }
 
 // misfit says that the log and the database do not belong together, which no waiting

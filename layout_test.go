@@ -31,7 +31,7 @@ const (
 // layers only. A name that ends in "/" stands for all packages beneath it.
 var layers = [][]string{
 	{"value"},
-	{"internal/change", "internal/fsys", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "sink"},
+	{"internal/change", "internal/failpoint", "internal/fsys", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "sink"},
 	{"internal/dirty", "internal/fsys/faultfs", "internal/testdb", "sink/sqlsink"},
 	{"internal/keyspace", "internal/wal", "internal/mapping", "internal/flush", "sink/postgres", "sink/mysql", "sink/sqlite", "sink/sinktest"},
 	{"internal/config", "internal/config/initgen", "internal/load"},
@@ -46,12 +46,12 @@ var layers = [][]string{
 var only = map[string][]string{
 	"sink":            {"value"},
 	"internal/change": {"value"},
-	"internal/wal":    {"internal/fsys"}, // it carries records and knows nothing of what they mean
-	"sink/sqlsink":    {"value", "sink"}, // a sink knows nothing of Redis
+	"internal/wal":    {"internal/failpoint", "internal/fsys"}, // it carries records and knows nothing of what they mean
+	"sink/sqlsink":    {"value", "sink", "internal/failpoint"}, // a sink knows nothing of Redis
 	"sink/postgres":   {"value", "sink", "sink/sqlsink"},
 	"sink/mysql":      {"value", "sink", "sink/sqlsink"},
 	"sink/sqlite":     {"value", "sink", "sink/sqlsink"},
-	"server":          {".", "value", "internal/resp", "internal/glob", "internal/command", "internal/metrics"}, // a client of the root
+	"server":          {".", "value", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "internal/failpoint"}, // a client of the root
 }
 
 // pure packages take the time and the outside world as arguments.

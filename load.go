@@ -210,27 +210,44 @@ func (l *load) add(q sink.Query, take func(vals []value.Value) error) {
 	l.takers = append(l.takers, take)
 }
 
-// rows asks for the rows of mapped keys of one table.
+// rows asks for the rows of mapped keys of one table, and of keys whose existence is
+// all that matters for one name.
 func (l *load) rows(t *mapping.Table, members []int) {
 	plan := &l.db.tables[t.ID].plan
+	all, exist := sink.Query{Columns: plan.all}, sink.Query{Columns: plan.key, Distinct: true}
 	byTuple := make(map[string]int, len(members))
-	q := sink.Query{Table: t.SQL, By: plan.key, Columns: plan.all}
 	for _, i := range members {
 		tuple, err := t.TupleString(l.keys[i].name)
 		if err != nil {
 			continue // not canonical: no row can have it
 		}
 		byTuple[tuple] = i
+		q := &all
+		if l.keys[i].need != NeedAll && len(t.Row) > 0 && len(plan.key) > 0 {
+			q = &exist
+		}
 		q.Keys = append(q.Keys, plan.target.ClearVals(nil, "", 0, tuple))
 	}
-	if len(q.Keys) == 0 {
-		return
+	for _, q := range []sink.Query{all, exist} {
+		if len(q.Keys) > 0 {
+			q.Table, q.By = t.SQL, plan.key
+			l.add(q, l.taker(t, byTuple, q.Distinct))
+		}
 	}
+}
+
+// taker puts the rows of a table into the images of their keys; with named the rows
+// are no more than keys that exist.
+func (l *load) taker(t *mapping.Table, byTuple map[string]int, named bool) func(vals []value.Value) error {
 	counts := make(map[int]int)
-	l.add(q, func(vals []value.Value) error {
+	return func(vals []value.Value) error {
 		_, tuple, ok := t.KeyOf(vals)
 		i, asked := byTuple[tuple]
-		if !ok || !asked || l.errs[i] != nil {
+		switch {
+		case !ok || !asked || l.errs[i] != nil:
+			return nil
+		case named:
+			l.images[i].add(t.ID, "", nil)
 			return nil
 		}
 		if counts[i]++; counts[i] > l.db.tables[t.ID].loadRowsMax {
@@ -239,7 +256,7 @@ func (l *load) rows(t *mapping.Table, members []int) {
 		}
 		l.addRow(&l.images[i], t, vals[len(t.Key):])
 		return nil
-	})
+	}
 }
 
 func (l *load) tooMany(i int) error {

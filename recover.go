@@ -33,18 +33,22 @@ type replayer struct {
 	checkpoint checkpointReader
 }
 
-// replay makes a cut of the units in (after, upTo], and of the newest whole
-// checkpoint above after if there is one.
+// replay makes a cut of the units in (after, upTo]. If their log is gone a checkpoint
+// of them stands in for it, which was written behind them, perhaps beyond upTo.
 func (db *DB) replay(after, upTo uint64) (*replayer, *dirty.Cut, error) {
 	r := &replayer{db: db}
 	for tables := -1; tables != len(db.dictionary); { // again, if the log named tables of its own
 		tables = len(db.dictionary)
-		*r = replayer{db: db}
+		*r = replayer{db: db, checkpoint: checkpointReader{base: after, upTo: upTo}}
 		if err := r.run(max(after, uint64(db.log.Oldest())), upTo, nil); err != nil {
 			return nil, nil, err
 		}
 	}
-	if c := r.checkpoint.whole; c != nil && c.base == after && c.position <= upTo {
+	c := r.checkpoint.whole
+	if oldest := uint64(db.log.Oldest()); c == nil && after < oldest {
+		return nil, nil, fmt.Errorf("log: what was written from position %d to %d is needed, and it is kept from %d on", after, upTo, oldest)
+	}
+	if c != nil {
 		again := &replayer{db: db, lastMs: r.lastMs, settled: r.settled}
 		if err := again.run(after, upTo, c); err != nil {
 			return nil, nil, err
@@ -72,10 +76,7 @@ func (r *replayer) run(after, upTo uint64, base *checkpoint) error {
 		after = base.position
 	}
 	return r.db.log.Replay(wal.Position(after), r.dictionary, func(pos wal.Position, rec []byte) error {
-		if uint64(pos) > upTo {
-			return nil
-		}
-		return r.record(uint64(pos), rec)
+		return r.record(uint64(pos), rec, upTo)
 	})
 }
 
@@ -110,14 +111,16 @@ func (db *DB) tableNumber(def *change.TableDef) uint16 {
 	return extra.Space
 }
 
-func (r *replayer) record(pos uint64, rec []byte) error {
+func (r *replayer) record(pos uint64, rec []byte, upTo uint64) error {
 	typ, err := change.TypeOf(rec)
 	if err != nil {
 		return fmt.Errorf("log: record at %d: %w", pos, err)
 	}
 	switch typ {
 	case change.Unit:
-		err = r.unit(pos, rec)
+		if pos <= upTo {
+			err = r.unit(pos, rec)
+		}
 	case change.SettledRecord:
 		var s change.Settled
 		if s, err = change.DecodeSettled(rec); err == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/flush"
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/mapping"
@@ -24,7 +25,9 @@ type source struct{ db *DB }
 
 // Cut takes everything dirty away at one position.
 func (s source) Cut() *dirty.Cut {
+	failpoint.Hit(failpoint.BeforeCut)
 	c := s.db.cut()
+	failpoint.Hit(failpoint.AfterCut)
 	s.db.foldLog(c)
 	return c
 }
@@ -57,7 +60,7 @@ func (s source) Settled(m sink.Mark) {
 		rec := change.AppendSettled(nil, change.Settled{UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part})
 		_, _ = db.log.Append(rec) // a log that has failed says so to writers
 	}
-	db.checkpoints.mark, db.checkpoints.midCut = m.Position, m.Next != 0
+	db.checkpoints.mark, db.checkpoints.since, db.checkpoints.midCut = m.Position, time.Now(), m.Next != 0
 	if m.Next != 0 {
 		return
 	}
@@ -69,6 +72,7 @@ func (s source) Settled(m sink.Mark) {
 	if db.log != nil {
 		db.log.Trim(wal.Position(m.Position))
 	}
+	failpoint.Hit(failpoint.AfterSettle)
 }
 
 // Rewind gives up what is dirty and rebuilds it from the log, after mark. What was
@@ -95,12 +99,8 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range db.shards {
-		db.shards[i].generation += uint32(len(cuts))
-	}
-	db.cuts.replace(cuts, db.shards[0].generation)
-	db.countCuts()
-	db.checkpoints = checkpointer{mark: m.Position, midCut: m.Next != 0}
+	db.handOver(cuts)
+	db.checkpoints = checkpointer{mark: m.Position, since: time.Now(), midCut: m.Next != 0}
 	db.dropClean()
 	return cuts, nil
 }
@@ -152,15 +152,22 @@ func (db *DB) recover(m sink.Mark) ([]*dirty.Cut, error) {
 		floor = last.lastMs
 	}
 	db.clock = newClock(floor)
-	generation := uint32(max(1, len(cuts)))
 	for i := range db.shards {
 		db.shards[i].index = uint8(i)
 		db.shards[i].dirty = dirty.New(db.dictionary, 0)
-		db.shards[i].generation = generation
 	}
-	db.cuts.replace(cuts, generation)
-	db.countCuts()
+	db.handOver(cuts)
 	return cuts, nil
+}
+
+// handOver makes the cuts that were rebuilt from the log the newest ones. All shards are
+// locked, or nobody else is there yet.
+func (db *DB) handOver(cuts []*dirty.Cut) {
+	for i := range db.shards {
+		db.shards[i].generation += uint32(max(1, len(cuts)))
+	}
+	db.cuts.replace(cuts, db.shards[0].generation)
+	db.countCuts()
 }
 
 // startFlusher makes the flusher and reads back what was set aside.
@@ -184,7 +191,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		o.State = &b.lane
 		o.LogID = b.lane.LogID
 	}
-	db.checkpoints = checkpointer{mark: b.mark.Position, midCut: b.mark.Next != 0}
+	db.checkpoints = checkpointer{mark: b.mark.Position, since: time.Now(), midCut: b.mark.Next != 0}
 	db.flusher = flush.New(o, source{db})
 	if !b.claimed {
 		return nil

@@ -64,7 +64,6 @@ func openWorld(t *testing.T, s sink.Sink, dir string, change func(*lull.Options)
 // traffic is what several writers have had acknowledged. Each writer has keys of its
 // own, so that it knows what they hold.
 type traffic struct {
-	names   string // tells the keys of several traffics in one world apart
 	writers []*writer
 	stop    atomic.Bool
 	running sync.WaitGroup

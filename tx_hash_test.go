@@ -132,6 +132,13 @@ func TestAMappedHashRefusesWhatItsColumnsDo(t *testing.T) {
 	_, err := hset(t, db, "player:01", "name", "Eve")
 	wantRefusal(t, "a key in another spelling", err, "must be written as")
 	wantText(t, "the row", hshow(t, db, "player:1"), "name=Ann score=0")
+	do(t, db, "player:1", func(tx *lull.Tx) error {
+		val, ok, err := tx.HGet([]byte("player:1"), []byte("nmae"))
+		if ok {
+			t.Errorf("an unknown field: got %q, wanted none", val)
+		}
+		return err
+	})
 }
 
 func TestAFieldThatIsDeletedBecomesNull(t *testing.T) {

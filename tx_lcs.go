@@ -9,9 +9,9 @@ import (
 // Errors of LCS.
 var (
 	// ErrNotStrings: one of the keys holds another type.
-	ErrNotStrings = errors.New("The specified keys must contain string values")
+	ErrNotStrings = errors.New("the specified keys must contain string values")
 	// ErrLCSMemory: the table for two strings of these lengths would be too large.
-	ErrLCSMemory = errors.New("Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
+	ErrLCSMemory = errors.New("insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
 )
 
 // lcsTableMax bounds the table that an LCS takes while it is computed, in bytes.

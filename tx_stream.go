@@ -12,16 +12,16 @@ import (
 // Errors of the operations on streams.
 var (
 	// ErrStreamZeroID: an entry cannot have the id 0-0.
-	ErrStreamZeroID = errors.New("The ID specified in XADD must be greater than 0-0")
+	ErrStreamZeroID = errors.New("an entry's id must be greater than 0-0")
 	// ErrStreamID: the id is not above that of the last entry.
-	ErrStreamID = errors.New("The ID specified in XADD is equal or smaller than the target stream top item")
+	ErrStreamID = errors.New("the id is not above that of the stream's last entry")
 	// ErrStreamExhausted: the last id is the greatest there is.
-	ErrStreamExhausted = errors.New("The stream has exhausted the last possible ID, unable to add more items")
+	ErrStreamExhausted = errors.New("the stream has reached the last possible id")
 	// ErrNoSuchKey: the key does not exist.
 	ErrNoSuchKey = errors.New("no such key")
 	// The others refuse a new last id (XSetID).
-	ErrStreamSetTop   = errors.New("The ID specified in XSETID is smaller than the target stream top item")
-	ErrStreamSetAdded = errors.New("The entries_added specified in XSETID is smaller than the target stream length")
+	ErrStreamSetTop   = errors.New("the last id is below that of an entry")
+	ErrStreamSetAdded = errors.New("the number of entries added is below the stream's length")
 )
 
 type (

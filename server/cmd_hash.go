@@ -26,11 +26,7 @@ var hashHandlers = handlers{
 	"hscan":        unit(hscan),
 }
 
-// answerBytesMax is the most that an answer may have whose length a client asks for
-// freely; beyond it stands an error.
-const answerBytesMax = 512 << 20
-
-var errAnswerTooLong = newError("ERR", "the answer would be longer than 512 MB")
+var errAnswerTooLong = newError("ERR", "the answer would be longer than the reply buffer limit")
 
 // hset answers HSET, and HMSET, which differs in its answer.
 func hset(c *call, tx *lull.Tx) error {
@@ -175,11 +171,13 @@ func (c *call) randomFields(all lull.Fields, count int64, withValues bool) error
 			c.out.Bulk(val)
 		}
 	}
-	n := int64(all.Len())
+	n := min(count, int64(all.Len()))
 	if count < 0 {
 		n = -count
 	}
-	n = min(n, max(count, -count))
+	if c.tooMany(n) {
+		return errAnswerTooLong
+	}
 	if withValues && c.out.Version() == 2 {
 		c.out.Array(clampInt(2 * n))
 	} else {
@@ -192,12 +190,21 @@ func (c *call) randomFields(all lull.Fields, count int64, withValues bool) error
 	for range n {
 		field, val, _ := all.Random()
 		give(field, val)
-		if c.out.Len()-c.start > answerBytesMax {
+		if c.tooLong() {
 			return errAnswerTooLong
 		}
 	}
 	return nil
 }
+
+// tooMany reports whether n elements, which a client may ask for freely, are more than
+// any answer holds; tooLong, whether the answer has become too long.
+func (c *call) tooMany(n int64) bool {
+	const shortest = len("$0\r\n\r\n")
+	return n > int64(c.conn.srv.opts.ReplyMax/shortest)
+}
+
+func (c *call) tooLong() bool { return c.out.Len()-c.start > c.conn.srv.opts.ReplyMax }
 
 // symmetric reads argument i as an integer that can be negated.
 func (c *call) symmetric(i int) (int64, error) {

@@ -134,11 +134,14 @@ func srandmember(c *call, tx *lull.Tx) error {
 		all.Sample(n, c.out.Bulk)
 		return nil
 	}
-	c.out.Array(clampInt(-count))
+	if c.tooMany(-count) {
+		return errAnswerTooLong
+	}
+	c.out.Array(int(-count))
 	for range -count {
 		member, _ := all.Random()
 		c.out.Bulk(member)
-		if c.out.Len()-c.start > answerBytesMax {
+		if c.tooLong() {
 			return errAnswerTooLong
 		}
 	}
@@ -174,7 +177,7 @@ func sscan(c *call, tx *lull.Tx) error {
 	return err
 }
 
-// setOps are the combinations by the first letters of their commands.
+// setOps are the combinations by their commands.
 var setOps = map[string]lull.SOp{
 	"sunion": lull.SUnion, "sunionstore": lull.SUnion,
 	"sinter": lull.SInter, "sinterstore": lull.SInter,

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+
 	"github.com/lullcache/lull"
 )
 
@@ -32,6 +34,28 @@ var (
 	errSetAddedSign  = newError("ERR", "entries_added must be positive")
 	errSetDeleted    = newError("ERR", "The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
 )
+
+// streamTexts are Redis's words for the engine's errors on streams.
+var streamTexts = []struct {
+	err  error
+	text *replyError
+}{
+	{lull.ErrStreamZeroID, newError("ERR", "The ID specified in XADD must be greater than 0-0")},
+	{lull.ErrStreamID, newError("ERR", "The ID specified in XADD is equal or smaller than the target stream top item")},
+	{lull.ErrStreamExhausted, newError("ERR", "The stream has exhausted the last possible ID, unable to add more items")},
+	{lull.ErrStreamSetTop, newError("ERR", "The ID specified in XSETID is smaller than the target stream top item")},
+	{lull.ErrStreamSetAdded, newError("ERR", "The entries_added specified in XSETID is smaller than the target stream length")},
+}
+
+// streamError says an error of the engine in Redis's words.
+func streamError(err error) error {
+	for _, t := range streamTexts {
+		if errors.Is(err, t.err) {
+			return t.text
+		}
+	}
+	return err
+}
 
 // trimLimit is how many entries trimming by "~" removes at most, if LIMIT does not
 // say: as in Redis, 100 times as many as a node has.
@@ -160,7 +184,7 @@ func xadd(c *call, tx *lull.Tx) error {
 	} else {
 		c.out.Null()
 	}
-	return err
+	return streamError(err)
 }
 
 func xlen(c *call, tx *lull.Tx) error {
@@ -290,7 +314,7 @@ func xsetid(c *call, tx *lull.Tx) error {
 		}
 	}
 	if err := tx.XSetID(c.args[1], id, o); err != nil {
-		return err
+		return streamError(err)
 	}
 	c.out.Simple("OK")
 	return nil

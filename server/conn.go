@@ -10,6 +10,7 @@ import (
 
 	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/command"
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/resp"
 )
 
@@ -184,7 +185,9 @@ func (c *conn) flush() error {
 	if c.out.Len() > c.srv.opts.ReplyMax {
 		return errReplyTooLong
 	}
+	failpoint.Hit(failpoint.BeforeAck)
 	err := c.send(c.out.Bytes())
+	failpoint.Hit(failpoint.AfterAck)
 	c.out.Reset(replyKeep)
 	return err
 }

@@ -92,13 +92,23 @@ func wire(err error) (code, text string) {
 	if errors.Is(err, context.Canceled) {
 		return "TIMEOUT", "the server is shutting down and the outcome is pending"
 	}
+	code, text = "ERR", err.Error()
 	for _, e := range engineCodes {
 		if errors.Is(err, e.err) {
-			return e.code, strings.TrimPrefix(err.Error(), "lull: ")
+			code = e.code
+			break
 		}
 	}
-	return "ERR", err.Error()
+	for _, e := range capitals {
+		if errors.Is(err, e) {
+			text = strings.ToUpper(text[:1]) + text[1:]
+		}
+	}
+	return code, text
 }
+
+// capitals are the engine's errors that Redis begins with a capital.
+var capitals = []error{lull.ErrWrongType, lull.ErrNotStrings, lull.ErrLCSMemory}
 
 // shownMax is how much of a client's own words an error repeats.
 const shownMax = 128

@@ -31,9 +31,6 @@ func (c *chunk) position(i int) int64 {
 	return c.base + int64(i)*listGap
 }
 
-func (c *chunk) first() int64 { return c.position(0) }
-func (c *chunk) last() int64  { return c.position(int(c.n) - 1) }
-
 // fits reports whether an element of size bytes may join.
 func (c *chunk) fits(size int) bool {
 	return c.n < chunkItemsMax && len(c.buf)-int(c.off)+elementLen(size) <= chunkBytesMax

@@ -104,10 +104,10 @@ func floatText(b []byte) (text string, ok bool) {
 	text = view(b)
 	if !isHex(text) {
 		// Base 0 of package big reads 0b and 0o too, and a leading zero as such.
-		ok = bytes.IndexAny(b, "pPbBoOxX") < 0
+		ok = !bytes.ContainsAny(b, "pPbBoOxX")
 		return text, ok
 	}
-	if bytes.IndexAny(b, "pP") < 0 {
+	if !bytes.ContainsAny(b, "pP") {
 		text += "p0"
 	}
 	return text, true

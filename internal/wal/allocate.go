@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/fsys"
 )
 
@@ -47,6 +48,7 @@ func (l *Log) openTemp(temp string, old *segment) (fsys.File, error) {
 		}
 		return file, nil
 	}
+	failpoint.Hit(failpoint.BeforeTrim)
 	err := l.fs.Rename(old.name, temp)
 	if err == nil {
 		err = l.fs.SyncDir(l.o.Dir)
@@ -54,6 +56,7 @@ func (l *Log) openTemp(temp string, old *segment) (fsys.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: recycle %s: %w", errNames, old.name, err)
 	}
+	failpoint.Hit(failpoint.AfterTrim)
 	return l.fs.Open(temp)
 }
 

@@ -3,6 +3,8 @@ package wal
 import (
 	"fmt"
 	"hash/crc32"
+
+	"github.com/lullcache/lull/internal/failpoint"
 )
 
 // Append adds a record of up to 1 GiB and returns its end. When it returns, the
@@ -130,6 +132,7 @@ func (l *Log) putParts(rec []byte) error {
 // roll goes on to the first segment that is ready, in the middle of a record of
 // which carried bytes are written. l.mu is held.
 func (l *Log) roll(carried int) error {
+	failpoint.Hit(failpoint.BeforeSegment)
 	next, old := l.ready[0], l.active
 	l.ready = l.ready[1:]
 	next.header = header{
@@ -147,6 +150,7 @@ func (l *Log) roll(carried int) error {
 	l.unsynced = append(l.unsynced, next)
 	l.updateRoom()
 	wake(l.wakeTend)
+	failpoint.Hit(failpoint.AfterSegment)
 	return l.putPreamble()
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/lullcache/lull/internal/failpoint"
 )
 
 // WaitSynced returns when everything up to p is on the disk. All that wait are
@@ -123,8 +125,10 @@ func (l *Log) syncOnce(idle bool) {
 	segments := l.unsynced
 	l.dirty = false
 	l.mu.Unlock()
+	failpoint.Hit(failpoint.BeforeSync)
 	start := time.Now()
 	err := syncAll(segments)
+	failpoint.Hit(failpoint.AfterSync)
 	took := time.Since(start)
 	l.mu.Lock()
 	if err != nil {

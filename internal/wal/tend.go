@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"syscall"
 	"time"
+
+	"github.com/lullcache/lull/internal/failpoint"
 )
 
 var (
@@ -198,6 +200,7 @@ func (l *Log) trimmable(hard bool) bool {
 // remove deletes a segment that has left the chain. One at a time, so that never a
 // newer one is gone and an older one there.
 func (l *Log) remove(s *segment) error {
+	failpoint.Hit(failpoint.BeforeTrim)
 	err := l.fs.Remove(s.name)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = l.fs.SyncDir(l.o.Dir)
@@ -205,6 +208,7 @@ func (l *Log) remove(s *segment) error {
 	if err != nil {
 		return fmt.Errorf("%w: remove %s: %w", errNames, s.name, err)
 	}
+	failpoint.Hit(failpoint.AfterTrim)
 	l.mu.Lock()
 	l.bytes -= s.size
 	l.mu.Unlock()

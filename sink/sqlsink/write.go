@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/sink"
 )
 
@@ -61,13 +62,16 @@ func (s *Sink) attempt(ctx context.Context, b *sink.Batch, r *run) (sink.Result,
 	if session, err = s.begin(ctx); err != nil {
 		return sink.Result{}, err
 	}
+	failpoint.Hit(failpoint.Begun)
 	if err := s.work(ctx, session, b, r); err != nil {
 		s.abandon(ctx, err)
 		return sink.Result{}, err
 	}
+	failpoint.Hit(failpoint.BeforeCommit)
 	if err := session.Commit(ctx); err != nil {
 		return sink.Result{}, s.commitFailed(ctx, err)
 	}
+	failpoint.Hit(failpoint.AfterCommit)
 	r.result.CommittedAt = time.Now()
 	return r.result, nil
 }
@@ -77,9 +81,11 @@ func (s *Sink) work(ctx context.Context, session Session, b *sink.Batch, r *run)
 	if err := s.fence(ctx, session, b); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.MarkWritten)
 	if err := r.rows(ctx, session); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.RowsWritten)
 	if err := s.storeLetters(ctx, session, b, r); err != nil {
 		return err
 	}

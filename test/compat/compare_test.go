@@ -109,8 +109,6 @@ var differences = []difference{
 	differ(`^[HSZ]?SCAN`, `.`, `^-ERR invalid cursor`,
 		"Redis takes any number for a cursor, and what is none for 0"),
 	differ(`^(Z|EXEC)`, `"-0"|,-0[] ]|,-0$`, `"0"|,0[] ]|,0$`, "a score of -0 is 0: not every database keeps the sign"),
-	differ(`^SELECT`, `^\+OK`, `^-ERR SELECT of another database inside MULTI`,
-		"a MULTI locks the keys of one database"),
 	differ(`^LPOS .*RANK -9223372036854775808`, `.`, `^-ERR value is out of range`,
 		"the rank cannot be negated; Redis refuses it from 7.2 on"),
 }

@@ -66,14 +66,10 @@ func (g *gen) anyKey() string {
 // keyMakers make a command that gives a key a value of a type, by the key's family.
 var keyMakers = map[string]func(g *gen, key string) []string{
 	"string": func(g *gen, key string) []string { return []string{"SET", key, g.value()} },
-	"hash": func(g *gen, key string) []string {
-		return []string{"HSET", key, g.member(), g.value(), g.member(), g.value()}
-	},
-	"set": func(g *gen, key string) []string {
-		return append([]string{"SADD", key}, g.some(1+g.IntN(4), g.member)...)
-	},
+	"hash":   func(g *gen, key string) []string { return []string{"HSET", key, g.member(), g.value()} },
+	"set":    func(g *gen, key string) []string { return []string{"SADD", key, g.member(), g.member()} },
 	"list": func(g *gen, key string) []string {
-		return append([]string{"RPUSH", key}, g.some(1+g.IntN(4), g.value)...)
+		return []string{g.pick("LPUSH", "RPUSH"), key, g.value(), g.value()}
 	},
 	"zset":   makeZSet,
 	"stream": makeStream,

@@ -1,0 +1,76 @@
+//go:build failpoints
+
+package failpoint
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// pause is how long "sleep" takes.
+const pause = time.Second
+
+// armed is a place at which something is to happen.
+type armed struct {
+	left   atomic.Int64 // how often it has to be reached still
+	action func()
+}
+
+var points = sync.OnceValue(func() map[Point]*armed { return parse(os.Getenv("LULL_FAILPOINT")) })
+
+// Hit does what the environment asks for at p.
+func Hit(p Point) {
+	if a := points()[p]; a != nil && a.left.Add(-1) == 0 {
+		a.action()
+	}
+}
+
+// parse reads "name:nth=kill,name:nth=sleep". A mistake in it must not pass for a
+// place that is never reached, so it panics.
+func parse(text string) map[Point]*armed {
+	all := map[Point]*armed{}
+	for _, one := range strings.Split(text, ",") {
+		if one == "" {
+			continue
+		}
+		place, action, _ := strings.Cut(one, "=")
+		name, nth, _ := strings.Cut(place, ":")
+		n, err := strconv.ParseInt(nth, 10, 64)
+		if err != nil || n < 1 || !known(Point(name)) {
+			panic(fmt.Sprintf("LULL_FAILPOINT: %q: want name:nth=kill or name:nth=sleep, and a name of %v", one, All()))
+		}
+		a := &armed{}
+		a.left.Store(n)
+		switch action {
+		case "kill":
+			a.action = kill
+		case "sleep":
+			a.action = func() { time.Sleep(pause) }
+		default:
+			panic(fmt.Sprintf("LULL_FAILPOINT: %q: there is no action %q", one, action))
+		}
+		all[Point(name)] = a
+	}
+	return all
+}
+
+func known(p Point) bool {
+	for _, q := range All() {
+		if p == q {
+			return true
+		}
+	}
+	return false
+}
+
+// kill ends the process as kill -9 from outside would; nothing after it runs.
+func kill() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}

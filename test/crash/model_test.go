@@ -1,0 +1,193 @@
+package crash
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+	"sync"
+	"sync/atomic"
+)
+
+// report counts what was tried and what went wrong.
+type report struct {
+	name string
+
+	kills, failpoints, databaseKills, outages, restarts  atomic.Int64
+	sent, acked, refused, unanswered, checked, snapshots atomic.Int64
+	lost, doubled, invented, torn                        atomic.Int64
+	round                                                atomic.Int64
+
+	mu      sync.Mutex
+	details []string
+}
+
+// wrong notes a violation of one kind.
+func (r *report) wrong(kind *atomic.Int64, format string, args ...any) {
+	kind.Add(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.details) < detailsMax {
+		r.details = append(r.details, fmt.Sprintf("round %d: "+format, append([]any{r.round.Load()}, args...)...))
+	}
+}
+
+const detailsMax = 20
+
+func (r *report) broken() int64 {
+	return r.lost.Load() + r.doubled.Load() + r.invented.Load() + r.torn.Load()
+}
+
+// op is a command on its way, and what is to become of the model when it is known
+// what happened to it.
+type op struct {
+	args []any
+	// acked is called with the reply; kept when the reply says that the write is in
+	// and no more; unanswered, in the order of sending, when there was none: then the
+	// write may be in or not.
+	acked            func(reply string)
+	kept, unanswered func()
+}
+
+// counter is a number that only its client changes. What is known of it is the set of
+// values that it may have.
+type counter struct {
+	what     string
+	possible []int64 // rising
+	loose    []int64 // sums of the unanswered commands of this round, in their order
+}
+
+func newCounter(what string) *counter { return &counter{what: what, possible: []int64{0}} }
+
+// acked takes the reply to adding d.
+func (c *counter) acked(r *report, d int64, reply string) {
+	n, err := strconv.ParseInt(reply, 10, 64)
+	if err != nil {
+		r.wrong(&r.invented, "%s: the reply to adding %d is %q", c.what, d, reply)
+		return
+	}
+	c.saw(r, n-d, "before adding "+strconv.FormatInt(d, 10))
+	c.possible = []int64{n}
+}
+
+func (c *counter) kept(d int64) {
+	for i := range c.possible {
+		c.possible[i] += d
+	}
+}
+
+func (c *counter) unanswered(d int64) {
+	if n := len(c.loose); n > 0 {
+		d += c.loose[n-1]
+	}
+	c.loose = append(c.loose, d)
+}
+
+// settle ends a round: of what was not answered any number of the first commands may
+// be in.
+func (c *counter) settle() {
+	for _, p := range slices.Clone(c.possible) {
+		for _, d := range c.loose {
+			c.possible = append(c.possible, p+d)
+		}
+	}
+	c.loose = nil
+	slices.Sort(c.possible)
+	c.possible = slices.Compact(c.possible)
+}
+
+// saw compares a value that was read through Lull with what is possible: from then on
+// it is the one.
+func (c *counter) saw(r *report, n int64, where string) {
+	c.compare(r, n, where)
+	c.possible = []int64{n}
+}
+
+// compare compares a value with what is possible.
+func (c *counter) compare(r *report, n int64, where string) {
+	r.checked.Add(1)
+	least, most := c.possible[0], c.possible[len(c.possible)-1]
+	switch {
+	case slices.Contains(c.possible, n):
+	case n < least:
+		r.wrong(&r.lost, "%s: %s it is %d, at least %d was acknowledged", c.what, where, n, least)
+	case n > most:
+		r.wrong(&r.doubled, "%s: %s it is %d, at most %d was sent", c.what, where, n, most)
+	default:
+		r.wrong(&r.torn, "%s: %s it is %d, which no first part of the commands sent gives: %v", c.what, where, n, c.possible)
+	}
+}
+
+// register is a value that only its client sets, each time to one that was never
+// there before.
+type register struct {
+	what     string
+	possible []string        // the acknowledged one and unanswered ones after it; "" is none
+	all      map[string]bool // every value ever sent
+}
+
+func newRegister(what string) *register {
+	return &register{what: what, possible: []string{""}, all: map[string]bool{"": true}}
+}
+
+func (g *register) sent(v string)       { g.all[v] = true }
+func (g *register) acked(v string)      { g.possible = []string{v} }
+func (g *register) unanswered(v string) { g.possible = append(g.possible, v) }
+
+func (g *register) saw(r *report, v, where string) {
+	g.compare(r, v, where)
+	g.possible = []string{v}
+}
+
+func (g *register) compare(r *report, v, where string) {
+	r.checked.Add(1)
+	switch {
+	case slices.Contains(g.possible, v):
+	case g.all[v]:
+		r.wrong(&r.lost, "%s: %s it is %.40q, later ones were acknowledged: %.40q", g.what, where, v, g.possible)
+	default:
+		r.wrong(&r.invented, "%s: %s it is %.40q, which was never sent", g.what, where, v)
+	}
+}
+
+// bag gathers unique numbers in rising order: a stream, a list or a set.
+type bag struct {
+	what    string
+	ordered bool
+	sent    map[string]bool // to whether it is known to be in
+}
+
+func newBag(what string, ordered bool) *bag {
+	return &bag{what: what, ordered: ordered, sent: map[string]bool{}}
+}
+
+func (b *bag) saw(r *report, items []string, where string) {
+	b.compare(r, items, where)
+	clear(b.sent) // what is not there now must not come later
+	for _, item := range items {
+		b.sent[item] = true
+	}
+}
+
+func (b *bag) compare(r *report, items []string, where string) {
+	r.checked.Add(int64(len(b.sent)))
+	found := make(map[string]int, len(items))
+	for _, item := range items {
+		found[item]++
+		if _, ok := b.sent[item]; !ok {
+			r.wrong(&r.invented, "%s: %s there is %q, which was never sent", b.what, where, item)
+		}
+		if found[item] == 2 {
+			r.wrong(&r.doubled, "%s: %s there is %q twice", b.what, where, item)
+		}
+	}
+	for item, acked := range b.sent {
+		if acked && found[item] == 0 {
+			r.wrong(&r.lost, "%s: %s %q is missing, which was acknowledged", b.what, where, item)
+		}
+	}
+	number := func(i int) int { n, _ := strconv.Atoi(items[i]); return n }
+	if b.ordered && !sort.SliceIsSorted(items, func(i, j int) bool { return number(i) < number(j) }) {
+		r.wrong(&r.torn, "%s: %s the order is not that of sending", b.what, where)
+	}
+}
