@@ -50,6 +50,7 @@ func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) 
 		switch sink.ClassOf(err) {
 		case sink.Retry, sink.Ambiguous:
 			f.trouble(err)
+			f.takeBehind()
 			err = f.backOff(ctx)
 		case sink.OwnTables:
 			if f.stats.fail(stateOwnTables, err) {
