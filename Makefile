@@ -35,7 +35,7 @@ KILLS ?= 2000
 SEED ?= $(shell date +%s)
 
 crash: prepare cgo ## kill Lull and its databases under load; as in: make crash KILLS=2000 SEED=1
-	CGO_ENABLED=1 $(GO) test -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -seed=$(SEED) -race-server
+	CGO_ENABLED=1 $(GO) test -v -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -seed=$(SEED) -race-server
 
 # The race detector needs cgo and a C compiler.
 cgo:

@@ -22,6 +22,10 @@ const schemaFile = "schema.json"
 // what it saw last.
 const schemaTimeout = 5 * time.Second
 
+// firstSchemaTimeout is how long it waits if it never saw it: a large schema on a busy
+// server takes its time.
+const firstSchemaTimeout = time.Minute
+
 // schema is what a start has learned of the database.
 type schema struct {
 	catalog *sink.Catalog
@@ -41,7 +45,12 @@ func (db *DB) laneID() sink.LaneID { return sink.LaneID{Name: db.opts.Name, Lane
 // learnSchema asks the database for its tables and the lane, or falls back to the
 // schema file.
 func (db *DB) learnSchema(ctx context.Context) (*schema, error) {
-	bounded, cancel := context.WithTimeout(ctx, schemaTimeout)
+	data, readErr := db.readFile(filepath.Join(db.opts.DataDir, schemaFile))
+	wait := schemaTimeout
+	if readErr != nil {
+		wait = firstSchemaTimeout
+	}
+	bounded, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	s := &schema{}
 	err := db.askSchema(bounded, s)
@@ -53,7 +62,6 @@ func (db *DB) learnSchema(ctx context.Context) (*schema, error) {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	s.err = err
-	data, readErr := db.readFile(filepath.Join(db.opts.DataDir, schemaFile))
 	if readErr != nil {
 		return nil, fmt.Errorf("database: %w; Lull can start without it only where it has seen its schema before", err)
 	}
