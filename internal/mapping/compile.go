@@ -38,7 +38,7 @@ func (c *compiler) complain(setting, what, remedy string) {
 	if setting != "" {
 		where += "." + setting
 	}
-	c.problems = append(c.problems, Problem{Line: c.spec.line(setting), Where: where, What: what, Remedy: remedy})
+	c.problems = append(c.problems, Problem{File: c.spec.File, Line: c.spec.line(setting), Where: where, What: what, Remedy: remedy})
 	c.bad = true
 }
 
@@ -58,13 +58,17 @@ func (c *compiler) table(spec *Spec) *Table {
 		return nil
 	}
 	t.Def = change.TableDef{Mapping: t.Name, Schema: t.SQL.Schema, Name: t.SQL.Name}
+	before := len(c.problems)
 	c.keyColumns(t)
 	c.rowColumns(t)
+	if len(c.problems) == before {
+		c.unique(t)
+	}
+	before = len(c.problems)
 	c.cells(t)
-	if c.bad {
+	if len(c.problems) > before {
 		return nil // what follows would complain of the same again
 	}
-	c.unique(t)
 	c.unfilled(t)
 	c.defaults(t)
 	t.define()
