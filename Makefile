@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 TEST_TIMEOUT ?= 8m
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build fmt lint test cgo
+.PHONY: help prepare build fmt lint test crash cgo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,13 @@ lint: ## check formatting, go vet and staticcheck
 
 test: prepare cgo lint ## prepare, lint, and run all tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+# How often each database's Lull is killed at random moments, and what is random.
+KILLS ?= 2000
+SEED ?= $(shell date +%s)
+
+crash: prepare cgo ## kill Lull and its databases under load; as in: make crash KILLS=2000 SEED=1
+	CGO_ENABLED=1 $(GO) test -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -seed=$(SEED) -race-server
 
 # The race detector needs cgo and a C compiler.
 cgo:

@@ -1,10 +1,18 @@
 package lull
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/keyspace"
+	"github.com/lullcache/lull/internal/mapping"
+	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/sink/sqlite"
+	"github.com/lullcache/lull/sink/sqlsink"
+	"github.com/lullcache/lull/value"
 )
 
 // TestRebuiltCutsAreSettledOneAfterTheOther: a start in the middle of a large cut makes
@@ -21,4 +29,54 @@ func TestRebuiltCutsAreSettledOneAfterTheOther(t *testing.T) {
 	if newest := db.cuts.settle(20); newest != db.shards[0].generation {
 		t.Errorf("after both were settled SQL has everything up to generation %d, the shards are at %d", newest, db.shards[0].generation)
 	}
+}
+
+// TestLoadsDoNotCountOnCutsKeptForOthers: a settled cut is kept for the loads that
+// began before, and goes with the last of them. A load that began later and passed
+// over SQL because the cut said all would find nothing.
+func TestLoadsDoNotCountOnCutsKeptForOthers(t *testing.T) {
+	const key = "a"
+	db := DB{maps: mapsOfGenerics(t)}
+	db.dictionary = db.maps.Dictionary()
+	k := loadKey{dbKey: dbKey{name: key}, need: NeedAll, t: db.maps.KeysTable(), hash: keyspace.HashString(key)}
+	sh := &db.shards[shardOf(k.hash)]
+	sh.index, sh.dirty = shardOf(k.hash), dirty.New(db.dictionary, 0)
+	sets := make([]*dirty.Set, shardCount)
+	for i := range sets {
+		sets[i] = dirty.New(db.dictionary, 0)
+	}
+	whole := make([]change.Cell, len(db.maps.Generic(mapping.String).Cells))
+	for i := range whole {
+		whole[i] = change.Cell{Col: uint16(i), Val: value.OfString("1")}
+	}
+	sets[sh.index].Apply(&change.Change{Op: change.Set, Table: db.maps.Generic(mapping.String).ID, Key: key, Cells: whole, Known: change.Present}, 1)
+	db.handOver([]*dirty.Cut{dirty.NewCut(10, time.Now(), sets)})
+
+	older := db.cuts.begin()
+	if !db.determined(&k, older) {
+		t.Fatal("a cut that is not settled says all of the key, and is not counted on")
+	}
+	db.cuts.settle(10)
+	younger := db.cuts.begin()
+	if db.determined(&k, younger) {
+		t.Error("a load counts on a settled cut, which is kept for an older load only")
+	}
+	db.cuts.end(older)
+	if left := len(db.cuts.cuts); left != 0 {
+		t.Errorf("%d cuts are kept after the load that needed them, want 0", left)
+	}
+}
+
+func mapsOfGenerics(t *testing.T) *mapping.Mapping {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "lull.db"), sqlsink.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	maps, problems := mapping.Compile(nil, &sink.Catalog{}, s.OwnTable)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return maps
 }

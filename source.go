@@ -119,6 +119,7 @@ func (s source) Forget(space uint16, n uint8, key string) {
 	if e := sh.find(n, hash, name); e != nil {
 		s.db.drop(sh, n, e)
 	}
+	s.db.complete[n].Store(false) // SQL may hold the key whose removal was given up
 }
 
 // rebuild replays everything after a mark into cuts, the first of which ends at

@@ -53,7 +53,7 @@ func eachDatabase(t *testing.T, test func(t *testing.T, d *database)) {
 func openPostgres(t *testing.T) *database {
 	d := &database{name: "postgres", server: testdb.StartPostgres(t, testdb.Options{}), numbered: true, quote: `"`, snapshot: sql.LevelRepeatableRead}
 	d.url = d.server.NewDatabase(t)
-	d.connect(t, "pgx", d.url)
+	d.connect(t, open(t, "pgx", d.url))
 	return d
 }
 
@@ -66,14 +66,18 @@ func openMariaDB(t *testing.T) *database {
 	address, name, _ := strings.Cut(rest, "/")
 	name, _, _ = strings.Cut(name, "?")
 	c.User, c.Net, c.Addr, c.DBName, c.Logger = user, "tcp", address, name, &mysqldriver.NopLogger{}
-	d.connect(t, "mysql", c.FormatDSN())
+	connector, err := mysqldriver.NewConnector(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.connect(t, sql.OpenDB(connector))
 	return d
 }
 
 func openSQLite(t *testing.T) *database {
 	file := filepath.Join(t.TempDir(), "lull.db")
 	d := &database{name: "sqlite", url: "sqlite:" + file, quote: `"`, noBytes: true}
-	d.connect(t, "sqlite", "file:"+file+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)")
+	d.connect(t, open(t, "sqlite", "file:"+file+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)"))
 	return d
 }
 
@@ -105,19 +109,25 @@ tables:
   events: {key: "events:{topic}", type: stream, id: [ms, seq]}
 `
 
-func (d *database) connect(t *testing.T, driver, dsn string) {
+func open(t *testing.T, driver, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return db
+}
+
+// connect makes db the test's own way to the database, and the tables.
+func (d *database) connect(t *testing.T, db *sql.DB) {
+	t.Helper()
 	d.sql = db
 	t.Cleanup(func() {
 		d.unlock()
 		db.Close()
 	})
 	text := "varchar(100)"
-	if driver == "mysql" {
+	if d.name == "mariadb" {
 		text += " CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
 	}
 	for _, statement := range tables {

@@ -197,6 +197,11 @@ func (in *instance) wait() *process {
 		in.t.Fatalf("the process has not ended in %v\n%s", endWait, tail(p.stderr.String()))
 	}
 	in.proc = nil
+	for _, bad := range []string{"DATA RACE", "panic:", "fatal error:"} {
+		if said := p.stderr.String(); strings.Contains(said, bad) {
+			in.t.Errorf("the server says %q:\n%s", bad, head(said[strings.Index(said, bad):]))
+		}
+	}
 	in.keep(p)
 	return p
 }
@@ -259,3 +264,5 @@ func (in *instance) end(code int) *process {
 	}
 	return p
 }
+
+func head(s string) string { return s[:min(len(s), tailMax)] }
