@@ -61,13 +61,14 @@ func (c *compiler) table(spec *Spec) *Table {
 	before := len(c.problems)
 	c.keyColumns(t)
 	c.rowColumns(t)
-	if len(c.problems) == before {
+	keyed := len(c.problems) == before
+	c.cells(t)
+	named := len(c.problems) == before
+	if keyed { // else it would complain of the same again
 		c.unique(t)
 	}
-	before = len(c.problems)
-	c.cells(t)
-	if len(c.problems) > before {
-		return nil // what follows would complain of the same again
+	if !named {
+		return nil
 	}
 	c.unfilled(t)
 	c.defaults(t)
