@@ -3,6 +3,7 @@ package lull
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lullcache/lull/internal/fsys"
@@ -82,6 +83,23 @@ type TableSpec = mapping.Spec
 
 // Problem is one complaint about a table spec.
 type Problem = mapping.Problem
+
+// ProblemsError says all that is wrong with the table specs.
+type ProblemsError struct{ Problems []Problem }
+
+// Error lists the problems, one a line.
+func (e *ProblemsError) Error() string {
+	var b strings.Builder
+	noun := "problems"
+	if len(e.Problems) == 1 {
+		noun = "problem"
+	}
+	fmt.Fprintf(&b, "%d %s:", len(e.Problems), noun)
+	for _, p := range e.Problems {
+		b.WriteString("\n  " + p.Error())
+	}
+	return b.String()
+}
 
 // Options configures a DB. Only Sink is required; zero fields mean the default
 // that each names.

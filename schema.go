@@ -143,11 +143,7 @@ func (db *DB) noKeys(ctx context.Context) (bool, error) {
 func (db *DB) compile(catalog *sink.Catalog) error {
 	maps, problems := mapping.Compile(db.opts.Tables, catalog, db.sink.OwnTable)
 	if len(problems) > 0 {
-		errs := make([]error, len(problems))
-		for i, p := range problems {
-			errs[i] = p
-		}
-		return fmt.Errorf("tables: %w", errors.Join(errs...))
+		return &ProblemsError{problems}
 	}
 	db.maps, db.catalog = maps, catalog
 	db.bounds = genericBoundsOf(maps)

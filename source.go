@@ -180,7 +180,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		MaxDelay: f.MaxDelay, Lull: f.Lull, MaxRows: f.MaxRows, MaxBytes: f.MaxBytes,
 		MaxTransactionRows: f.MaxTransactionRows, BackoffMax: backoffMax, LookEvery: db.opts.lookEvery,
 		OnEvent: func(e flush.Event) {
-			db.opts.OnEvent(Event{Kind: EventKind(e.Kind), Text: e.String(), Err: e.Err})
+			db.opts.OnEvent(Event{Kind: EventKind(e.Kind), Text: e.About(), Err: e.Err})
 		},
 	}
 	if db.log != nil {

@@ -189,7 +189,7 @@ func TestTroubleDatabaseWentBack(t *testing.T) {
 		o.Flush.MaxTransactionRows = 3 // so that a copy may hold a cut in part
 		o.OnEvent = func(e lull.Event) {
 			t.Logf("event: %s: %s: %v", e.Kind, e.Text, e.Err)
-			if strings.Contains(e.Text, "went back") {
+			if e.Kind == "database went back" {
 				wentBack <- e.Text
 			}
 		}

@@ -168,7 +168,7 @@ func logEvent(logger *slog.Logger, e lull.Event) {
 	if e.Text != "" {
 		args = append(args, "about", e.Text)
 	}
-	if e.Err != nil {
+	if e.Err != nil && !strings.Contains(e.Text, e.Err.Error()) {
 		args = append(args, "error", e.Err)
 	}
 	logger.Log(context.Background(), level, string(e.Kind), args...)

@@ -130,7 +130,8 @@ func (c *Config) derive() {
 // embeddedIn is the database that comes with a data directory.
 func embeddedIn(dataDir string) string { return "sqlite:" + filepath.Join(dataDir, "lull.db") }
 
-// Load reads the file at path. With problems the configuration is nil.
+// Load reads the file at path. With problems the configuration is what could be read
+// all the same, for looking for more of them; it is nil if nothing could.
 func Load(path string) (*Config, []mapping.Problem) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -148,19 +149,7 @@ func Parse(file string, data []byte, env func(string) (string, bool)) (*Config, 
 	c.file, c.lines = file, d.lines
 	d.document(data, c)
 	c.derive()
-	problems := append(d.problems, c.Check()...)
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	return c, nil
-}
-
-// Locate puts the configuration's file into problems that mapping.Compile found.
-func (c *Config) Locate(problems []mapping.Problem) []mapping.Problem {
-	for i := range problems {
-		problems[i].File = c.file
-	}
-	return problems
+	return c, append(d.problems, c.Check()...)
 }
 
 // Check returns what is wrong with settings that are each well-formed. Call it again

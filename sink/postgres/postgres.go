@@ -97,7 +97,7 @@ func (s *Sink) reading(ctx context.Context, t *sink.Table, f func(ctx context.Co
 	for try := 0; ; try++ {
 		conn, err := pool.Acquire(ctx)
 		if err != nil {
-			return sqlsink.Classify(judge(err), fmt.Errorf("connect: %w", err), nil)
+			return sqlsink.Classify(judge(err), fmt.Errorf("connect: %w", &oneLine{err}), nil)
 		}
 		err = f(ctx, conn.Conn())
 		conn.Release() // closes a connection that is still in a transaction
@@ -309,7 +309,7 @@ func (d dialect) Connect(ctx context.Context) (sqlsink.Session, error) {
 	defer cancel()
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, fmt.Errorf("connect: %w", &oneLine{err})
 	}
 	return &session{s: d.s, conn: conn, id: id}, nil
 }
