@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -250,7 +251,23 @@ func isDriver(imported string) bool {
 	return slices.ContainsFunc(drivers, func(d string) bool { return imported == d || strings.HasPrefix(imported, d+"/") })
 }
 
+// parseModule reads all Go files of the module, once for all tests.
 func parseModule(t *testing.T) (*token.FileSet, []*goFile) {
+	t.Helper()
+	moduleOnce.Do(func() { modulePositions, moduleFiles = readModule(t) })
+	if len(moduleFiles) == 0 {
+		t.Fatal("no Go files found: the test does not run in the module's root")
+	}
+	return modulePositions, moduleFiles
+}
+
+var (
+	moduleOnce      sync.Once
+	modulePositions *token.FileSet
+	moduleFiles     []*goFile
+)
+
+func readModule(t *testing.T) (*token.FileSet, []*goFile) {
 	t.Helper()
 	positions := token.NewFileSet()
 	var files []*goFile
@@ -258,7 +275,7 @@ func parseModule(t *testing.T) (*token.FileSet, []*goFile) {
 		if path.Ext(name) != ".go" {
 			return
 		}
-		syntax, err := parser.ParseFile(positions, filepath.FromSlash(name), nil, parser.ParseComments)
+		syntax, err := parser.ParseFile(positions, filepath.FromSlash(name), nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,9 +290,6 @@ func parseModule(t *testing.T) (*token.FileSet, []*goFile) {
 		}
 		files = append(files, f)
 	})
-	if len(files) == 0 {
-		t.Fatal("no Go files found: the test does not run in the module's root")
-	}
 	return positions, files
 }
 

@@ -46,13 +46,16 @@ func del(t *testing.T, db *lull.DB, key string) {
 	})
 }
 
-// TestEveryOrderOfSetsDeletesAndFlushes runs each sequence of four steps out of SET,
+// TestEveryOrderOfSetsDeletesAndFlushes runs each sequence of five steps out of SET,
 // DEL and flush, and compares memory and SQL with a model: all in one engine, a key for
 // each sequence, then again after a restart.
 func TestEveryOrderOfSetsDeletesAndFlushes(t *testing.T) {
 	dir := t.TempDir()
 	s := newSQLite(t, dir)
-	db := openOver(t, s, dir, func(o *lull.Options) { o.Flush.Lull, o.Flush.MaxDelay = time.Hour, time.Hour })
+	db := openOver(t, s, dir, func(o *lull.Options) {
+		o.Ack = lull.AckMemory
+		o.Flush.Lull, o.Flush.MaxDelay = time.Hour, time.Hour
+	})
 	const steps, kinds = 5, 4 // set, set through a load (INCR), delete, flush
 	total := 1
 	for range steps {

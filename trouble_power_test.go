@@ -104,20 +104,7 @@ func TestTroubleLogFails(t *testing.T) {
 			}
 			continue
 		}
-		want := map[string]string{}
-		for i := 0; err == nil && i < 600; i++ {
-			key := fmt.Sprintf("k:%d", i%50)
-			val := fmt.Sprintf("%d of %d", i, round)
-			err = unit(t.Context(), db, key, true, func(tx *lull.Tx) error {
-				_, err := tx.Set([]byte(key), []byte(val), lull.SetOptions{})
-				return err
-			})
-			if err == nil {
-				want[key] = val
-			} else {
-				delete(want, key) // it may be either
-			}
-		}
+		want, err := setUntilRefused(t, db, round)
 		if err != nil {
 			failed++
 			wantErr(t, err, lull.ErrReadOnly)
@@ -157,6 +144,26 @@ func TestTroubleLogFails(t *testing.T) {
 	if failed < 5 {
 		t.Errorf("the log failed in only %d rounds", failed)
 	}
+}
+
+// setUntilRefused sets 600 values, or as many as the engine takes, and returns those
+// that are certain.
+func setUntilRefused(t *testing.T, db *lull.DB, round int) (want map[string]string, err error) {
+	want = map[string]string{}
+	for i := 0; err == nil && i < 600; i++ {
+		key := fmt.Sprintf("k:%d", i%50)
+		val := fmt.Sprintf("%d of %d", i, round)
+		err = unit(t.Context(), db, key, true, func(tx *lull.Tx) error {
+			_, err := tx.Set([]byte(key), []byte(val), lull.SetOptions{})
+			return err
+		})
+		if err == nil {
+			want[key] = val
+		} else {
+			delete(want, key) // it may be either
+		}
+	}
+	return want, err
 }
 
 // TestTroubleSealedLaneAndNoDatabase: the log fails, SQL gets ahead of it, the power goes
