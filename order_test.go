@@ -50,6 +50,7 @@ func del(t *testing.T, db *lull.DB, key string) {
 // DEL and flush, and compares memory and SQL with a model: all in one engine, a key for
 // each sequence, then again after a restart.
 func TestEveryOrderOfSetsDeletesAndFlushes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := newSQLite(t, dir)
 	db := openOver(t, s, dir, func(o *lull.Options) {
@@ -116,6 +117,7 @@ func TestEveryOrderOfSetsDeletesAndFlushes(t *testing.T) {
 // TestHammeredKeyEndsWithItsLastValue writes a few keys from several goroutines while
 // flushes follow one another without a pause.
 func TestHammeredKeyEndsWithItsLastValue(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := newSQLite(t, dir)
 	db := openOver(t, s, dir, func(o *lull.Options) { o.Flush.MaxRows = 1; o.Ack = lull.AckMemory })
@@ -178,6 +180,7 @@ func TestAKeyThatNeverStopsChangingIsFlushedOnTime(t *testing.T) {
 // TestUnitsAreNeverSeenInHalf moves amounts between keys inside units while a reader
 // adds up what SQL shows: every committed state has the same total.
 func TestUnitsAreNeverSeenInHalf(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
@@ -206,17 +209,12 @@ func TestUnitsAreNeverSeenInHalf(t *testing.T) {
 		}
 		return nil
 	})
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	states := make(chan int, 1)
 	go func() {
 		n := 0
 		defer func() { states <- n }()
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() {
 			total := 0
 			rows := stringsInSQL(t, s)
 			for _, v := range rows {
@@ -242,7 +240,7 @@ func TestUnitsAreNeverSeenInHalf(t *testing.T) {
 			return err
 		})
 	}
-	close(stop)
+	stop.Store(true)
 	if n := <-states; n < 2 {
 		t.Errorf("the reader saw %d states", n)
 	}

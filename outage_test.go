@@ -28,6 +28,7 @@ func openPostgres(t *testing.T, url string) sink.Sink {
 // while the database is away, kills the engine, starts it again without the database, and
 // finds everything in SQL once that is back.
 func TestAnOutageFoldsTheLogIntoCheckpoints(t *testing.T) {
+	t.Parallel()
 	server := testdb.StartPostgres(t, testdb.Options{})
 	url := server.NewDatabase(t)
 	dir := t.TempDir()

@@ -17,6 +17,7 @@ import (
 // is clean is evicted and flushes follow one another, so that most reads are loads
 // which race with a flush. Every read sees the last value that was acknowledged.
 func TestTroubleLoadsRace(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
@@ -158,6 +159,7 @@ func (s *lateSink) Read(ctx context.Context, queries []sink.Query, row func(int,
 // key, and the older load ends while a newer one, of that key and of another, is under
 // way. (Found by TestTroubleLoadsRace: the newer load had not asked SQL for the key.)
 func TestTroubleLoadOutlivesAnOlderOne(t *testing.T) {
+	t.Parallel()
 	s := &lateSink{Sink: newSQLite(t, t.TempDir()), before: func() {}}
 	db := openOver(t, s, t.TempDir(), nil)
 	defer closeDB(t, db)
@@ -190,6 +192,7 @@ func TestTroubleLoadOutlivesAnOlderOne(t *testing.T) {
 // TestTroubleLargeKeyGone deletes cold sorted sets of many members and begins them
 // anew, with flushes and evictions at every place between.
 func TestTroubleLargeKeyGone(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.makeWorld(t)
 		const large = 5_000

@@ -13,6 +13,7 @@ import (
 // directions: statements and COMMITs are lost on their way, and answers on theirs.
 // Everything arrives exactly once.
 func TestTroubleNetworkCuts(t *testing.T) {
+	t.Parallel()
 	servers(t, func(t *testing.T, server *testdb.Server, p *place) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)

@@ -32,6 +32,7 @@ func onFS(t *testing.T, fs *faultfs.FS, s sink.Sink, change func(*lull.Options))
 // TestTroublePowerCut cuts the power at ack memory, mostly right after a flush: what SQL
 // has the log has, so the engine starts again, where SQL is or later.
 func TestTroublePowerCut(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
@@ -85,6 +86,7 @@ func TestTroublePowerCut(t *testing.T) {
 // read-only from then on, shows what it acknowledged, and brings it into SQL; and the
 // next start accepts that SQL is ahead of the log.
 func TestTroubleLogFails(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
@@ -170,6 +172,7 @@ func setUntilRefused(t *testing.T, db *lull.DB, round int) (want map[string]stri
 // and takes the log's tail, and at the next start the database is away. What is written
 // then stands where the tail stood, and must not be taken for it.
 func TestTroubleSealedLaneAndNoDatabase(t *testing.T) {
+	t.Parallel()
 	server, p := ownPlace(t, "postgres")
 	proxy := testdb.StartProxy(t, server.Addr())
 	p.through = proxy.Through

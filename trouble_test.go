@@ -39,7 +39,10 @@ type place struct {
 func everywhere(t *testing.T, test func(t *testing.T, p *place)) {
 	t.Helper()
 	for _, kind := range []string{"postgres", "mariadb", "sqlite"} {
-		t.Run(kind, func(t *testing.T) { test(t, newPlace(t, kind)) })
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			test(t, newPlace(t, kind))
+		})
 	}
 }
 

@@ -102,6 +102,7 @@ func (m *streamModel) remove(id lull.StreamID) bool {
 // TestAMappedStreamAgainstASlice does random things to a stream of which only a small
 // tail is in memory, with flushes, evictions and restarts in between.
 func TestAMappedStreamAgainstASlice(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	for name, table := range streamTables {
