@@ -121,7 +121,7 @@ func TestHammeredKeyEndsWithItsLastValue(t *testing.T) {
 	dir := t.TempDir()
 	s := newSQLite(t, dir)
 	db := openOver(t, s, dir, func(o *lull.Options) { o.Flush.MaxRows = 1; o.Ack = lull.AckMemory })
-	const writers, writes = 4, 3000
+	const writers, writes = 4, 1000
 	var wg sync.WaitGroup
 	var done atomic.Bool
 	for w := range writers {
@@ -181,14 +181,13 @@ func TestAKeyThatNeverStopsChangingIsFlushedOnTime(t *testing.T) {
 // adds up what SQL shows: every committed state has the same total.
 func TestUnitsAreNeverSeenInHalf(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
 	s := newSQLite(t, dir)
 	db := openOver(t, s, dir, func(o *lull.Options) { o.Ack = lull.AckMemory; o.Flush.MaxRows = 1 })
 	defer closeDB(t, db)
-	const accounts, start, moves = 20, 1000, 20_000
+	const accounts, start, moves = 20, 1000, 6_000
 	name := func(i int) []byte { return fmt.Appendf(nil, "account:%d", i) }
 	session := db.NewSession()
 	var keys [][]byte
@@ -229,7 +228,7 @@ func TestUnitsAreNeverSeenInHalf(t *testing.T) {
 			n++
 		}
 	}()
-	for range moves {
+	for range rounds(moves) {
 		from, to := name(rnd.IntN(accounts)), name(rnd.IntN(accounts))
 		amount := rnd.Int64N(100)
 		unit([][]byte{from, to}, func(tx *lull.Tx) error {

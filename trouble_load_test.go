@@ -19,15 +19,14 @@ import (
 func TestTroubleLoadsRace(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
-		seed := rand.Uint64()
-		t.Logf("seed %d", seed)
+		seed := seedOf(t)
 		p.makeWorld(t)
 		db := openWorld(t, p.sink(t), t.TempDir(), func(o *lull.Options) {
 			o.LoadTimeout = 10 * time.Second
 			o.Unmapped = lull.UnmappedGeneric
 			o.Flush.Lull, o.Flush.MaxDelay = time.Millisecond, 2*time.Millisecond
 		})
-		ctx, stop := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		ctx, stop := context.WithTimeout(t.Context(), time.Duration(rounds(1000))*time.Millisecond)
 		defer stop()
 		var running sync.WaitGroup
 		for i := range 6 {
@@ -222,7 +221,7 @@ func TestTroubleLargeKeyGone(t *testing.T) {
 			add(key, members)
 		}
 		if p.kind == "sqlite" { // one that is really large
-			for i := large; i < 100_000; i += large {
+			for i := large; i < rounds(30_000); i += large {
 				for j := range members {
 					members[j].Member = fmt.Append(nil, i+j)
 				}
