@@ -83,9 +83,9 @@ func TestScanFindsWhatIsOnlyInSQL(t *testing.T) {
 func TestReadsAfterEviction(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	db := openSQLite(t, dir, func(o *lull.Options) { o.MaxMemory = 100 << 10; o.Ack = lull.AckMemory })
+	db := openSQLite(t, dir, func(o *lull.Options) { o.MaxMemory = 40 << 10; o.Ack = lull.AckMemory })
 	defer closeDB(t, db)
-	const keys = 2000
+	const keys = 800
 	val := func(i, round int) string { return fmt.Sprintf("%060d %d", i, round) }
 	for round := range 2 {
 		for i := range keys {
