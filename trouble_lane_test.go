@@ -191,7 +191,8 @@ func TestTroubleDatabaseWentBack(t *testing.T) {
 	dir := t.TempDir()
 	wentBack := make(chan string, 100)
 	follow := func(o *lull.Options) {
-		o.Flush.MaxTransactionRows = 3 // so that a copy may hold a cut in part
+		o.Flush.MaxTransactionRows = 20 // so that a copy may hold a cut in part
+		o.ShutdownTimeout = 2 * time.Minute
 		o.OnEvent = func(e lull.Event) {
 			t.Logf("event: %s: %s: %v", e.Kind, e.Text, e.Err)
 			if strings.Contains(e.Text, "went back") {

@@ -194,7 +194,7 @@ func TestTroubleLargeKeyGone(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.makeWorld(t)
-		const large = 5_000
+		const large = 2_000
 		db := openWorld(t, p.sink(t), t.TempDir(), func(o *lull.Options) {
 			o.Unmapped, o.LoadTimeout = lull.UnmappedGeneric, 20*time.Second
 			o.Flush.Lull, o.Flush.MaxDelay, o.Flush.MaxRows = time.Hour, time.Hour, 1<<30
@@ -220,15 +220,10 @@ func TestTroubleLargeKeyGone(t *testing.T) {
 		for _, key := range keys {
 			add(key, members)
 		}
-		if p.kind == "sqlite" { // one that is really large
-			for i := large; i < rounds(30_000); i += large {
-				for j := range members {
-					members[j].Member = fmt.Append(nil, i+j)
-				}
-				add(keys[len(keys)-1], members)
-			}
-		}
 		syncDB(t, db)
+		if p.kind == "postgres" { // one that is really large
+			p.exec(t, fmt.Sprintf(`INSERT INTO scores SELECT '7', g, g FROM generate_series(%d, 99999) g`, large))
+		}
 		steps := []func(key string){
 			func(key string) { del(t, db, key) },
 			func(key string) { add(key, fresh[:1]) },
