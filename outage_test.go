@@ -117,6 +117,7 @@ func (o *outage) restart(t *testing.T, back func()) {
 // TestAnOutageFoldsTheLogIntoCheckpoints stops the database, writes, and starts the
 // engine again without it: everything is in SQL once that is back.
 func TestAnOutageFoldsTheLogIntoCheckpoints(t *testing.T) {
+	t.Parallel()
 	o := newOutage(t)
 	o.server.Stop(testdb.Immediate)
 	o.write(t)
@@ -127,6 +128,7 @@ func TestAnOutageFoldsTheLogIntoCheckpoints(t *testing.T) {
 // whether it is in SQL, and then the database. The log is folded all the same, and the
 // counter that was under way counts once.
 func TestAnOutageThatBeginsInACommit(t *testing.T) {
+	t.Parallel()
 	o := newOutage(t)
 	incr := func() (n int64) {
 		do(t, o.db, "counter", func(tx *lull.Tx) (err error) {

@@ -18,13 +18,12 @@ import (
 // starts while the database is away.
 const schemaFile = "schema.json"
 
-// schemaTimeout is how long a start waits for the database before it goes on with
-// what it saw last.
-const schemaTimeout = 5 * time.Second
-
-// firstSchemaTimeout is how long it waits if it never saw it: a large schema on a busy
-// server takes its time.
-const firstSchemaTimeout = time.Minute
+// How long a start waits for the database before it goes on with what it saw last,
+// and where there is nothing that it saw.
+const (
+	schemaTimeout      = 5 * time.Second
+	schemaTimeoutFirst = time.Minute
+)
 
 // schema is what a start has learned of the database.
 type schema struct {
@@ -45,12 +44,13 @@ func (db *DB) laneID() sink.LaneID { return sink.LaneID{Name: db.opts.Name, Lane
 // learnSchema asks the database for its tables and the lane, or falls back to the
 // schema file.
 func (db *DB) learnSchema(ctx context.Context) (*schema, error) {
-	data, readErr := db.readFile(filepath.Join(db.opts.DataDir, schemaFile))
-	wait := schemaTimeout
+	path := filepath.Join(db.opts.DataDir, schemaFile)
+	data, readErr := db.readFile(path)
+	timeout := schemaTimeout
 	if readErr != nil {
-		wait = firstSchemaTimeout
+		timeout = schemaTimeoutFirst
 	}
-	bounded, cancel := context.WithTimeout(ctx, wait)
+	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	s := &schema{}
 	err := db.askSchema(bounded, s)

@@ -97,6 +97,7 @@ func wantAccount(t *testing.T, accounts *lull.Table[int, account], id int, balan
 // TestTroubleBadRowsAmongGoodOnes has three rows refused among 10,000, for a check, a
 // unique key and a foreign key. The others land in the same flush.
 func TestTroubleBadRowsAmongGoodOnes(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.makeAccounts(t)
 		p.exec(t, `INSERT INTO accounts (id, email, balance) VALUES (100000, 'taken', 1)`)
@@ -172,6 +173,7 @@ func TestTroubleBadRowsAmongGoodOnes(t *testing.T) {
 // TestTroubleLettersCountInTheLimits has so many rows refused that no more may be written,
 // until somebody deals with them.
 func TestTroubleLettersCountInTheLimits(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, "sqlite")
 	p.makeAccounts(t)
 	db, accounts, _ := openAccounts(t, p, t.TempDir(), func(o *lull.Options) {
@@ -193,6 +195,7 @@ func TestTroubleLettersCountInTheLimits(t *testing.T) {
 // over updates, and over a delete and a new row in one unit; but a row that is deleted
 // and made again by separate units is a new row.
 func TestTroubleUnmappedColumns(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.exec(t, `CREATE TABLE stocks (id BIGINT PRIMARY KEY, n BIGINT, secret TEXT(20) DEFAULT 'kept')`)
 		for i := range 5 {
@@ -229,6 +232,7 @@ func TestTroubleUnmappedColumns(t *testing.T) {
 // delete both; and has rows trade the values of a unique column, of which an upsert
 // must never hit the other row.
 func TestTroubleReferences(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.makeAccounts(t)
 		p.exec(t, `INSERT INTO teams VALUES (2, 'two')`)
@@ -285,6 +289,7 @@ func TestTroubleReferences(t *testing.T) {
 // TestTroubleSchemaDrift takes columns, tables and rights away while the engine writes.
 // Only the table concerned waits, and goes on by itself.
 func TestTroubleSchemaDrift(t *testing.T) {
+	t.Parallel()
 	drifts := []struct {
 		name       string
 		away, back []string
@@ -340,6 +345,7 @@ func TestTroubleSchemaDrift(t *testing.T) {
 // that a row was refused, also in a flush of many parts; and while the database does not
 // answer, that the outcome is pending.
 func TestTroubleAnswersThatWaitForTheDatabase(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.makeAccounts(t)
 		db, accounts, _ := openAccounts(t, p, t.TempDir(), func(o *lull.Options) {
@@ -367,6 +373,7 @@ func TestTroubleAnswersThatWaitForTheDatabase(t *testing.T) {
 }
 
 func TestTroublePendingAnswers(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, "sqlite")
 	p.makeAccounts(t)
 	db, accounts, _ := openAccounts(t, p, t.TempDir(), func(o *lull.Options) {

@@ -109,15 +109,18 @@ func options(c *config.Config, s sink.Sink) (lull.Options, error) {
 	return lull.Options{
 		DataDir: c.DataDir, Sink: s, Tables: c.Tables, Unmapped: unmapped, Name: c.Name, Ack: ack,
 		Flush: lull.FlushOptions{
-			MaxDelay: c.Flush.MaxDelay, Lull: c.Flush.Lull, MaxRows: int(c.Flush.MaxRows),
+			MaxDelay: c.Flush.MaxDelay, Lull: orLeast(c.Flush.Lull), MaxRows: int(c.Flush.MaxRows),
 			MaxBytes: c.Flush.MaxBytes, MaxTransactionRows: int(c.Flush.MaxTransactionRows),
 		},
 		Log: lull.LogOptions{
 			Off: c.Log.Off, SegmentBytes: c.Log.SegmentBytes, MaxBytes: c.Log.MaxBytes,
-			RetainBytes: c.Log.RetainBytes, RetainAge: c.Log.RetainAge, SyncEvery: c.Log.SyncEvery,
+			RetainBytes: orLeast(c.Log.RetainBytes), RetainAge: orLeast(c.Log.RetainAge), SyncEvery: c.Log.SyncEvery,
 		},
 		MaxMemory: c.MaxMemory, MaxDirtyRows: c.MaxDirtyRows, MaxDirtyBytes: c.MaxDirtyBytes,
-		WriteTimeout: c.WriteTimeout, LoadTimeout: c.LoadTimeout, ShutdownTimeout: c.ShutdownTimeout,
+		WriteTimeout: orLeast(c.WriteTimeout), LoadTimeout: c.LoadTimeout, ShutdownTimeout: orLeast(c.ShutdownTimeout),
 		MaxLoadRows: int(c.MaxLoadRows), AllowFlushAll: c.AllowFlushAll,
 	}, nil
 }
+
+// orLeast stands for a 0 in the file, which the engine would take for its default.
+func orLeast[T ~int64](v T) T { return max(v, 1) }
