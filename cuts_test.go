@@ -85,7 +85,7 @@ func mapsOfGenerics(t *testing.T) *mapping.Mapping {
 // it holds, and a cut that is in SQL in part is rebuilt up to its own end only.
 func TestCheckpointBehindTheCutItStandsFor(t *testing.T) {
 	const base, position = 5, 10
-	r := &replayer{checkpoint: checkpointReader{base: base, upTo: position}}
+	r := &replayer{checkpoint: checkpointReader{upTo: position}}
 	for at, rec := range [][]byte{
 		change.AppendCheckpointBegin(nil, change.Checkpoint{Base: base, Position: position}),
 		change.AppendCheckpointEnd(nil, position, 0),
@@ -96,7 +96,7 @@ func TestCheckpointBehindTheCutItStandsFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c := r.checkpoint.whole; c == nil || c.base != base || c.position != position {
-		t.Errorf("a replay up to %d found the checkpoint %+v, want that of (%d, %d]", position, c, base, position)
+	if c := r.checkpoint.chain(base); len(c) != 1 || c[0].position != position {
+		t.Errorf("a replay up to %d found the checkpoints %+v, want that of (%d, %d]", position, c, base, position)
 	}
 }

@@ -204,7 +204,7 @@ func (c *call) tooMany(n int64) bool {
 	return n > int64(c.conn.srv.opts.ReplyMax/shortest)
 }
 
-func (c *call) tooLong() bool { return c.out.Len()-c.start > c.conn.srv.opts.ReplyMax }
+func (c *call) tooLong() bool { return c.out.Over() }
 
 // symmetric reads argument i as an integer that can be negated.
 func (c *call) symmetric(i int) (int64, error) {
