@@ -191,7 +191,7 @@ func (p *place) wantRows(t *testing.T, query string, want ...string) {
 }
 
 // rounds is how often a test does what is random or many: n times in a usual run, more
-// in a long one (make soak).
+// in a long one (make stress).
 func rounds(n int) int {
 	if times, err := strconv.Atoi(os.Getenv("LULL_ROUNDS")); err == nil && times > 1 {
 		return n * times
