@@ -3,6 +3,8 @@ package resp
 import (
 	"math"
 	"strconv"
+
+	"github.com/lullcache/lull/value"
 )
 
 // Writer gathers replies in one buffer. The zero Writer writes RESP2. The methods
@@ -224,18 +226,11 @@ func (w *Writer) head(kind byte, n int) {
 	w.buf = append(strconv.AppendInt(append(w.buf, kind), int64(n), 10), '\r', '\n')
 }
 
-// AppendDouble appends f as Redis 7.0 shows scores: C's %.17g, and "inf", "-inf"
-// or "nan".
+// AppendDouble appends f as Redis 7.0 shows scores: as value.AppendFloat, with the
+// sign of a zero.
 func AppendDouble(dst []byte, f float64) []byte {
-	switch {
-	case math.IsInf(f, 1):
-		return append(dst, "inf"...)
-	case math.IsInf(f, -1):
-		return append(dst, "-inf"...)
-	case math.IsNaN(f):
-		return append(dst, "nan"...)
-	case f == math.Trunc(f) && math.Abs(f) < 1e15 && (f != 0 || !math.Signbit(f)):
-		return strconv.AppendInt(dst, int64(f), 10) // the same text, sooner
+	if f == 0 && math.Signbit(f) {
+		return append(dst, "-0"...)
 	}
-	return strconv.AppendFloat(dst, f, 'g', 17, 64)
+	return value.AppendFloat(dst, f)
 }
