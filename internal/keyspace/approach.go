@@ -1,6 +1,10 @@
 package keyspace
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/lullcache/lull/internal/prefetch"
+)
 
 // A look-up is a chain of reads, each of which waits for the memory before it: tags,
 // place, entry, key, payload. Who has several keys to look up takes one step with each
@@ -14,8 +18,8 @@ func (t *Table) Approach(hash uint64) {
 	}
 	s := t.d.segment(hash)
 	i := s.home(hash)
-	prefetch(unsafe.Pointer(&s.tags[i]))
-	prefetch(unsafe.Pointer(&s.items[i]))
+	prefetch.Line(unsafe.Pointer(&s.tags[i]))
+	prefetch.Line(unsafe.Pointer(&s.items[i]))
 }
 
 // Guess fetches the entry that Find would look at first, and returns it; nil if
@@ -26,13 +30,13 @@ func (t *Table) Guess(hash uint64) *Entry {
 	}
 	e := t.d.segment(hash).guess(hash)
 	if e != nil {
-		prefetch(unsafe.Pointer(e))
+		prefetch.Line(unsafe.Pointer(e))
 	}
 	return e
 }
 
 // Approach fetches the bytes of the entry's key and of its payload.
 func (e *Entry) Approach() {
-	prefetch(unsafe.Pointer(unsafe.StringData(e.Key)))
-	prefetch(e.ptr)
+	prefetch.Line(unsafe.Pointer(unsafe.StringData(e.Key)))
+	prefetch.Line(e.ptr)
 }
