@@ -32,7 +32,7 @@ const (
 // layers only. A name that ends in "/" stands for all packages beneath it.
 var layers = [][]string{
 	{"value"},
-	{"internal/change", "internal/failpoint", "internal/fsys", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "sink"},
+	{"internal/change", "internal/failpoint", "internal/fsys", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "internal/prefetch", "sink"},
 	{"internal/dirty", "internal/fsys/faultfs", "internal/testdb", "sink/sqlsink"},
 	{"internal/keyspace", "internal/wal", "internal/mapping", "internal/flush", "sink/postgres", "sink/mysql", "sink/sqlite", "sink/sinktest"},
 	{"."},

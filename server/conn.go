@@ -135,6 +135,9 @@ func (c *conn) answer() error {
 	for !c.quit {
 		err := c.parse()
 		for c.running = 0; c.running < len(c.batch) && !c.quit; c.running++ {
+			if c.running%lull.ApproachMax == 0 {
+				c.approach(c.batch[c.running:])
+			}
 			c.execute(c.batch[c.running])
 			if c.out.Len() >= replyFlush {
 				if err := c.flush(); err != nil {
@@ -153,6 +156,21 @@ func (c *conn) answer() error {
 	err := c.flush()
 	c.release()
 	return err
+}
+
+// approach has the keys of the next commands fetched from memory at once. The
+// first argument is nearly always a key; if it is not, nothing is found under it.
+func (c *conn) approach(batch [][][]byte) {
+	if len(batch) < 2 {
+		return
+	}
+	c.keys = c.keys[:0]
+	for _, args := range batch[:min(len(batch), lull.ApproachMax)] {
+		if len(args) > 1 {
+			c.keys = append(c.keys, args[1])
+		}
+	}
+	c.sess.Approach(c.keys)
 }
 
 // parse takes all complete commands; before AUTH just one, since what it does
