@@ -17,6 +17,7 @@ func runBench(ctx context.Context, args []string) error {
 	fs := newOptionSet("bench", "Measures writes through Lull into tables bench_… that it makes in the database and drops at the end.\nSee docs/benchmarking.md.")
 	registerBench(fs, &o)
 	against := fs.String("against", "", "measure these too, after Lull; `what`: direct")
+	report := fs.String("report", "", "also write the results with plots to this HTML `file`")
 	prepare := fs.Bool("prepare", false, "make the tables, print the lines that lull.yaml needs for --addr, and end")
 	if err := fs.parse(args); err != nil {
 		return err
@@ -39,9 +40,21 @@ func runBench(ctx context.Context, args []string) error {
 	results, err := bench.Run(ctx, o)
 	if len(results) > 0 {
 		fmt.Println()
-		err = errors.Join(err, bench.WriteTable(os.Stdout, results))
+		err = errors.Join(err, bench.WriteTable(os.Stdout, results), writeReport(*report, results))
 	}
 	return err
+}
+
+// writeReport writes the page, over an older one.
+func writeReport(name string, results []*bench.Result) error {
+	if name == "" {
+		return nil
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return errors.Join(bench.WriteReport(file, results, time.Now()), file.Close())
 }
 
 func registerBench(fs *optionSet, o *bench.Options) {

@@ -95,7 +95,11 @@ func (r *run) write(ctx context.Context, clients []client, end time.Time) error 
 // writeOne is one client: it sends a batch, waits for its answers, and sends the
 // next. The latency of a batch is that of each of its writes.
 func (r *run) writeOne(ctx context.Context, c client, t *tally, g *generator, end time.Time) error {
-	batch, refused := make([]write, r.o.Pipeline), make([]error, r.o.Pipeline)
+	size := r.o.Pipeline
+	if r.name == "direct" {
+		size = 1 // a statement is answered before the next one is sent
+	}
+	batch, refused := make([]write, size), make([]error, size)
 	for ctx.Err() == nil {
 		sent := time.Now()
 		if !sent.Before(end) {
