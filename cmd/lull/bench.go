@@ -16,7 +16,7 @@ func runBench(ctx context.Context, args []string) error {
 	var o bench.Options
 	fs := newOptionSet("bench", "Measures writes through Lull into tables bench_… that it makes in the database and drops at the end.\nSee docs/benchmarking.md.")
 	registerBench(fs, &o)
-	against := fs.String("against", "", "measure these too, after Lull; `what`: direct")
+	against := fs.String("against", "", "measure these too, after Lull; `what`: direct, redis+worker, or both with a comma")
 	report := fs.String("report", "", "also write the results with plots to this HTML `file`")
 	prepare := fs.Bool("prepare", false, "make the tables, print the lines that lull.yaml needs for --addr, and end")
 	if err := fs.parse(args); err != nil {

@@ -26,7 +26,7 @@ func TestBenchChecksItsTotalsAndLeavesNothing(t *testing.T) {
 		t.Run(workload+" over postgres", func(t *testing.T) {
 			t.Parallel()
 			url := testdb.Postgres(t)
-			runBenchIn(t, t.TempDir(), "--database", url, "--workload", workload, "--against", "direct", "--pipeline", "4")
+			runBenchIn(t, t.TempDir(), "--database", url, "--workload", workload, "--against", "direct,redis+worker", "--pipeline", "4")
 			db, err := sql.Open("pgx", url)
 			if err != nil {
 				t.Fatal(err)
@@ -37,7 +37,7 @@ func TestBenchChecksItsTotalsAndLeavesNothing(t *testing.T) {
 	}
 	t.Run("mixed over mariadb", func(t *testing.T) {
 		t.Parallel()
-		runBenchIn(t, t.TempDir(), "--database", testdb.MariaDB(t), "--against", "direct")
+		runBenchIn(t, t.TempDir(), "--database", testdb.MariaDB(t), "--against", "direct,redis+worker")
 	})
 }
 

@@ -38,7 +38,7 @@ type Options struct {
 	Addr, Password string
 	// Program is the lull program.
 	Program string
-	// Against are other ways to be measured after Lull: direct.
+	// Against are other ways to be measured after Lull: direct, redis+worker.
 	Against []string
 	// Alone leaves Lull out and measures Against only.
 	Alone bool
@@ -51,7 +51,7 @@ type Options struct {
 }
 
 // Alternatives are what Options.Against may hold.
-var Alternatives = []string{"direct"}
+var Alternatives = []string{"direct", "redis+worker"}
 
 // Complete fills in defaults and returns all complaints.
 func (o *Options) Complete() error {
@@ -191,8 +191,11 @@ func runOn(ctx context.Context, o *Options, db *database, name string, drop bool
 }
 
 func open(ctx context.Context, o *Options, db *database, name string) (target, error) {
-	if name == "direct" {
+	switch name {
+	case "direct":
 		return newDirectTarget(o, db), nil
+	case "redis+worker":
+		return newRedisTarget(ctx, o, db)
 	}
 	return newLullTarget(ctx, o, db)
 }

@@ -73,7 +73,7 @@ func (t *lullTarget) start(o *Options) (err error) {
 	cmd := exec.Command(o.Program, "serve", "--config", filepath.Join(t.dir, "lull.yaml"), "--listen", "127.0.0.1:0",
 		"--data-dir", filepath.Join(t.dir, "data"), "--database", o.Database)
 	cmd.Stderr = said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the benchmark, which ends it in order
+	cmd.SysProcAttr = ownGroup()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -133,6 +133,10 @@ func (t *lullTarget) healthy() error {
 	}
 	return nil
 }
+
+// ownGroup keeps Ctrl-C from a server: it is for the benchmark, which ends its
+// servers in order.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 // stopMax bounds the wait for a server's end.
 const stopMax = 60 * time.Second
