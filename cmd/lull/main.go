@@ -33,6 +33,7 @@ func subcommands() []subcommand {
 		{"check", "[--config lull.yaml]", "check the configuration against the database, and end", runCheck},
 		{"init", "--database URL | --sql", "write a configuration for the tables found, or Lull's own DDL", runInit},
 		{"log", "verify|dump|repair [--data-dir lull-data]", "look at the log of a Lull that does not run", runLog},
+		{"bench", "--database URL …", "measure writes through Lull, and compare with other ways", runBench},
 		{"version", "", "print the version", runVersion},
 	}
 }
