@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 TEST_TIMEOUT ?= 8m
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build fmt lint test crash cgo
+.PHONY: help prepare build fmt lint test crash stress fuzz cgo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,12 +30,29 @@ lint: ## check formatting, go vet and staticcheck
 test: prepare cgo lint ## prepare, lint, and run all tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
-# How often each database's Lull is killed at random moments, and what is random.
+# How often each database's Lull is killed at random moments, how many histories are checked for each
+# database, and what is random.
 KILLS ?= 2000
+HISTORIES ?= 67
 SEED ?= $(shell date +%s)
 
 crash: prepare cgo ## kill Lull and its databases under load; as in: make crash KILLS=2000 SEED=1
-	CGO_ENABLED=1 $(GO) test -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -seed=$(SEED) -race-server
+	CGO_ENABLED=1 $(GO) test -v -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -histories=$(HISTORIES) -seed=$(SEED) -race-server
+
+# How many times as much the engine's random tests do, and LULL_SEED their seed.
+ROUNDS ?= 20
+
+stress: prepare cgo ## the long form of the engine's random tests; as in: make stress ROUNDS=20 LULL_SEED=1
+	LULL_ROUNDS=$(ROUNDS) $(if $(LULL_SEED),LULL_SEED=$(LULL_SEED)) CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 24h .
+
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+
+fuzz: ## run every fuzz target; as in: make fuzz FUZZTIME=10m
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do \
+		echo "== $${file%/*} $${func#func }"; \
+		$(GO) test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) "$${file%/*}" || exit 1; \
+	done
 
 # The race detector needs cgo and a C compiler.
 cgo:

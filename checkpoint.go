@@ -9,12 +9,14 @@ import (
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/internal/wal"
+	"github.com/lullcache/lull/sink"
 )
 
-// A checkpoint is the dirty set of one position written into the log, so that the
-// log before that position may go although the database has not taken its changes:
-// a begin record, chunks of changes, an end record. One without its end does not
-// count.
+// A checkpoint is a cut written into the log, so that the log up to the cut's
+// position may go although the database has not taken its changes: a begin record,
+// chunks of changes, an end record. One without its end does not count. Each cut that
+// waits has one of its own, which begins where the one before ends: while it is in
+// doubt whether the first is in SQL, recovery can begin on either side of it.
 
 // checkpoint is one that was read whole: the changes of (base, position].
 type checkpoint struct {
@@ -24,12 +26,20 @@ type checkpoint struct {
 	changes  []change.Placed
 }
 
-// checkpointReader gathers the checkpoints of what came after base, and goes no
-// further than upTo, during a replay.
+// checkpointReader gathers the checkpoints that go no further than upTo, during a
+// replay.
 type checkpointReader struct {
-	base, upTo uint64
-	open       *checkpoint
-	whole      *checkpoint // the newest
+	upTo  uint64
+	open  *checkpoint
+	whole map[uint64]*checkpoint // by base, the newest of each
+}
+
+// chain is the checkpoints, one behind the other, of what came after base.
+func (r *checkpointReader) chain(base uint64) (chain []*checkpoint) {
+	for c := r.whole[base]; c != nil; c = r.whole[c.position] {
+		chain = append(chain, c)
+	}
+	return chain
 }
 
 func (r *checkpointReader) record(typ change.RecordType, rec []byte, tables []uint16) (err error) {
@@ -37,7 +47,7 @@ func (r *checkpointReader) record(typ change.RecordType, rec []byte, tables []ui
 	case change.CheckpointBegin:
 		var c change.Checkpoint
 		r.open = nil
-		if c, err = change.DecodeCheckpointBegin(rec); err == nil && c.Base == r.base && c.Position <= r.upTo {
+		if c, err = change.DecodeCheckpointBegin(rec); err == nil && c.Base < c.Position && c.Position <= r.upTo {
 			r.open = &checkpoint{base: c.Base, position: c.Position, tables: slices.Clone(tables)}
 		}
 	case change.CheckpointChunk:
@@ -52,7 +62,10 @@ func (r *checkpointReader) record(typ change.RecordType, rec []byte, tables []ui
 			if n != uint64(len(r.open.changes)) {
 				return fmt.Errorf("checkpoint at %d: %d changes, wanted %d", position, len(r.open.changes), n)
 			}
-			r.whole, r.open = r.open, nil
+			if r.whole == nil {
+				r.whole = make(map[uint64]*checkpoint)
+			}
+			r.whole[r.open.base], r.open = r.open, nil
 		}
 	default:
 		return fmt.Errorf("record type %v has no place in a log that is replayed", typ)
@@ -87,30 +100,29 @@ const (
 // checkpointer remembers what checkpoints were written. Only the flusher's goroutine
 // uses it.
 type checkpointer struct {
-	mark     uint64    // the watermark
+	mark     sink.Mark // the watermark
 	since    time.Time // when it has come there
-	midCut   bool      // a cut is in SQL in part: it must stay as it is
 	position uint64    // of the newest checkpoint
 }
 
-// foldLog writes a checkpoint of everything up to the cut that was just taken, if the
-// log has grown far beyond what is dirty: as it does while the database is away. It
-// runs where cuts are made, so no batch is on its way meanwhile.
+// foldLog writes checkpoints of all cuts up to the one that was just taken, if the log
+// has grown far beyond what is dirty: as it does while the database is away. It runs
+// where cuts are made, so no batch is being sent meanwhile.
 func (db *DB) foldLog(last *dirty.Cut) {
 	c := &db.checkpoints
-	if db.log == nil || c.midCut {
+	if db.log == nil {
 		return
 	}
 	if time.Since(c.since) < checkpointAfter && db.log.Bytes() < db.opts.Log.MaxBytes/2 {
 		return
 	}
 	position := last.Position()
-	grown := position - max(c.mark, c.position)
+	grown := position - max(c.mark.Position, c.position)
 	_, bytes := db.unflushed()
 	if grown < uint64(max(checkpointRatio*bytes, checkpointSegments*db.opts.Log.SegmentBytes)) {
 		return
 	}
-	if err := db.writeCheckpoint(c.mark, position); err != nil {
+	if err := db.writeCheckpoints(c.mark, position); err != nil {
 		return // the log has failed or is full, and tells writers so; one without an end does not count
 	}
 	c.position = position
@@ -118,35 +130,53 @@ func (db *DB) foldLog(last *dirty.Cut) {
 	db.opts.OnEvent(Event{Kind: EventCheckpoint, Text: fmt.Sprintf("%d bytes of log are folded into what is dirty", grown)})
 }
 
-// writeCheckpoint logs the changes of all cuts that are not settled, and returns when
-// they are on disk.
-func (db *DB) writeCheckpoint(base, position uint64) error {
-	w := checkpointWriter{db: db}
-	head := change.Checkpoint{UnixMs: db.now(), Base: base, Position: position}
-	if _, err := db.log.Append(change.AppendCheckpointBegin(nil, head)); err != nil {
-		return err
-	}
-	for _, c := range db.cuts.upTo(position) {
-		for i := range db.shards {
-			c.View(i, func(set *dirty.Set) {
-				set.Changes(func(p change.Placed) bool {
-					if p.Op != change.ClearTable || i == 0 { // every shard's set has it
-						w.add(p)
-					}
-					return w.err == nil
-				})
-			})
-		}
-	}
-	w.flush()
-	if w.err != nil {
-		return w.err
-	}
-	end, err := db.log.Append(change.AppendCheckpointEnd(nil, position, w.written))
+// writeCheckpoints logs how far the database is and the changes of all cuts that it
+// does not have, and returns when they are on disk.
+func (db *DB) writeCheckpoints(mark sink.Mark, position uint64) error {
+	end, err := db.logSettled(mark)
 	if err != nil {
 		return err
 	}
+	base := mark.Position
+	for _, c := range db.cuts.upTo(position) {
+		if c.Position() == base {
+			continue // nothing came between
+		}
+		if end, err = db.writeCheckpoint(base, c); err != nil {
+			return err
+		}
+		base = c.Position()
+	}
 	return db.log.WaitSynced(context.Background(), end)
+}
+
+// writeCheckpoint logs the changes of one cut.
+func (db *DB) writeCheckpoint(base uint64, c *dirty.Cut) (end wal.Position, err error) {
+	w := checkpointWriter{db: db}
+	head := change.Checkpoint{UnixMs: db.now(), Base: base, Position: c.Position()}
+	if _, err := db.log.Append(change.AppendCheckpointBegin(nil, head)); err != nil {
+		return 0, err
+	}
+	for i := range db.shards {
+		c.View(i, func(set *dirty.Set) {
+			set.Changes(func(p change.Placed) bool {
+				if p.Op != change.ClearTable || i == 0 { // every shard's set has it
+					w.add(p)
+				}
+				return w.err == nil
+			})
+		})
+	}
+	w.flush()
+	if w.err != nil {
+		return 0, w.err
+	}
+	return db.log.Append(change.AppendCheckpointEnd(nil, c.Position(), w.written))
+}
+
+// logSettled logs how far the database is.
+func (db *DB) logSettled(m sink.Mark) (wal.Position, error) {
+	return db.log.Append(change.AppendSettled(nil, change.Settled{UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part}))
 }
 
 // checkpointWriter gathers changes into records.
@@ -176,16 +206,17 @@ func (w *checkpointWriter) flush() {
 }
 
 // reaches reports whether everything after mark can be rebuilt from the log: from its
-// records, or from a checkpoint of the changes since just there.
+// records, or from checkpoints that begin just there.
 func (db *DB) reaches(mark uint64) (bool, error) {
 	oldest := uint64(db.log.Oldest())
 	if mark >= oldest {
 		return true, nil
 	}
 	end := uint64(db.log.End())
-	r := &replayer{db: db, checkpoint: checkpointReader{base: mark, upTo: end}}
+	r := &replayer{db: db, checkpoint: checkpointReader{upTo: end}}
 	if err := r.run(oldest, end, nil); err != nil {
 		return false, err
 	}
-	return r.checkpoint.whole != nil, nil
+	chain := r.checkpoint.chain(mark)
+	return len(chain) > 0 && chain[len(chain)-1].position >= oldest, nil
 }

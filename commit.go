@@ -217,7 +217,7 @@ func (db *DB) fill() (float64, error) {
 	}
 	rows, bytes := db.held()
 	fill := max(float64(rows)/float64(db.opts.MaxDirtyRows), float64(bytes)/float64(db.opts.MaxDirtyBytes))
-	if m := db.opts.MaxMemory; m > 0 {
+	if m := db.memoryMax.Load(); m > 0 {
 		if over := float64(db.used.Load()) / float64(m); over >= memoryHard {
 			fill = max(fill, 1)
 		}
@@ -253,7 +253,7 @@ func (db *DB) fullest() string {
 	case db.log != nil && db.log.Room() != nil:
 		return fmt.Sprintf("%v; %s", db.log.Room(), why)
 	}
-	return fmt.Sprintf("max_memory (%d) is reached and nothing clean is left to evict; %s", db.opts.MaxMemory, why)
+	return fmt.Sprintf("max_memory (%d) is reached and nothing clean is left to evict; %s", db.memoryMax.Load(), why)
 }
 
 // waitDisk waits for the group commit that covers pos.

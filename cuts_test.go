@@ -80,3 +80,23 @@ func mapsOfGenerics(t *testing.T) *mapping.Mapping {
 	}
 	return maps
 }
+
+// TestCheckpointBehindTheCutItStandsFor: a checkpoint is written behind the cut that
+// it holds, and a cut that is in SQL in part is rebuilt up to its own end only.
+func TestCheckpointBehindTheCutItStandsFor(t *testing.T) {
+	const base, position = 5, 10
+	r := &replayer{checkpoint: checkpointReader{upTo: position}}
+	for at, rec := range [][]byte{
+		change.AppendCheckpointBegin(nil, change.Checkpoint{Base: base, Position: position}),
+		change.AppendCheckpointEnd(nil, position, 0),
+		change.AppendCheckpointBegin(nil, change.Checkpoint{Base: position, Position: 2 * position}), // of the time after
+		change.AppendCheckpointEnd(nil, 2*position, 0),
+	} {
+		if err := r.record(uint64(position+1+at), rec, position); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := r.checkpoint.chain(base); len(c) != 1 || c[0].position != position {
+		t.Errorf("a replay up to %d found the checkpoints %+v, want that of (%d, %d]", position, c, base, position)
+	}
+}

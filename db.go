@@ -68,6 +68,8 @@ type DB struct {
 	stop    context.CancelFunc // ends the background work
 	work    sync.WaitGroup
 	evict   chan struct{}
+
+	memoryMax atomic.Int64 // Options.MaxMemory, or what SetMaxMemory made of it
 }
 
 // tableState is what the engine derives once from a table's mapping.
@@ -99,6 +101,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{opts: o, sink: o.Sink, evict: make(chan struct{}, 1)}
+	db.memoryMax.Store(o.MaxMemory)
 	db.loader.running = make(map[dbKey]*loadCall)
 	if err := db.start(ctx); err != nil {
 		db.abandon()
@@ -159,9 +162,7 @@ func (db *DB) startWork(ctx context.Context, empty bool) {
 	db.stop = stop
 	db.work.Go(func() { db.runFlusher(run) })
 	db.work.Go(func() { db.sweep(run) })
-	if db.opts.MaxMemory > 0 {
-		db.work.Go(func() { db.evictor(run) })
-	}
+	db.work.Go(func() { db.evictor(run) })
 	db.work.Go(func() { db.sweepSQL(run) })
 	if empty {
 		for i := range db.complete {

@@ -173,10 +173,6 @@ func (db *DB) lastSettled() (sink.Mark, error) {
 			s, err := change.DecodeSettled(rec)
 			mark = sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}
 			return err
-		case typ == change.CheckpointBegin:
-			c, err := change.DecodeCheckpointBegin(rec)
-			mark = sink.Mark{Position: c.Base}
-			return err
 		}
 		return nil
 	})

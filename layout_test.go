@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -31,12 +32,11 @@ const (
 // layers only. A name that ends in "/" stands for all packages beneath it.
 var layers = [][]string{
 	{"value"},
-	{"internal/change", "internal/failpoint", "internal/fsys", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "sink"},
+	{"internal/change", "internal/failpoint", "internal/fsys", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "internal/prefetch", "sink"},
 	{"internal/dirty", "internal/fsys/faultfs", "internal/testdb", "sink/sqlsink"},
 	{"internal/keyspace", "internal/wal", "internal/mapping", "internal/flush", "sink/postgres", "sink/mysql", "sink/sqlite", "sink/sinktest"},
-	{"internal/config", "internal/config/initgen", "internal/load"},
 	{"."},
-	{"server", "internal/admin", "internal/bench"},
+	{"internal/bench", "internal/config", "internal/config/initgen", "server"},
 	{"cmd/"},
 	{"example/demo"},
 	{"example/leaderboard", "example/pageviews", "example/eventlog", "test/"},
@@ -256,7 +256,23 @@ func isDriver(imported string) bool {
 	return slices.ContainsFunc(drivers, func(d string) bool { return imported == d || strings.HasPrefix(imported, d+"/") })
 }
 
+// parseModule reads all Go files of the module, once for all tests.
 func parseModule(t *testing.T) (*token.FileSet, []*goFile) {
+	t.Helper()
+	moduleOnce.Do(func() { modulePositions, moduleFiles = readModule(t) })
+	if len(moduleFiles) == 0 {
+		t.Fatal("no Go files found: the test does not run in the module's root")
+	}
+	return modulePositions, moduleFiles
+}
+
+var (
+	moduleOnce      sync.Once
+	modulePositions *token.FileSet
+	moduleFiles     []*goFile
+)
+
+func readModule(t *testing.T) (*token.FileSet, []*goFile) {
 	t.Helper()
 	positions := token.NewFileSet()
 	var files []*goFile
@@ -264,7 +280,7 @@ func parseModule(t *testing.T) (*token.FileSet, []*goFile) {
 		if path.Ext(name) != ".go" {
 			return
 		}
-		syntax, err := parser.ParseFile(positions, filepath.FromSlash(name), nil, parser.ParseComments)
+		syntax, err := parser.ParseFile(positions, filepath.FromSlash(name), nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,9 +295,6 @@ func parseModule(t *testing.T) (*token.FileSet, []*goFile) {
 		}
 		files = append(files, f)
 	})
-	if len(files) == 0 {
-		t.Fatal("no Go files found: the test does not run in the module's root")
-	}
 	return positions, files
 }
 

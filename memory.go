@@ -34,12 +34,27 @@ func (db *DB) account(_ *shard, n int64) {
 	if n == 0 {
 		return
 	}
-	if used := db.used.Add(n); n > 0 && db.opts.MaxMemory > 0 && used > db.opts.MaxMemory {
-		select {
-		case db.evict <- struct{}{}:
-		default:
-		}
+	used := db.used.Add(n)
+	if m := db.memoryMax.Load(); n > 0 && m > 0 && used > m {
+		db.wakeEvictor()
 	}
+}
+
+func (db *DB) wakeEvictor() {
+	select {
+	case db.evict <- struct{}{}:
+	default:
+	}
+}
+
+// MaxMemory is the limit of the keyspace in bytes; 0: none.
+func (db *DB) MaxMemory() int64 { return db.memoryMax.Load() }
+
+// SetMaxMemory changes Options.MaxMemory until the engine is closed. Above a lower
+// limit clean entries are evicted at once, in the background. Below 0 is 0.
+func (db *DB) SetMaxMemory(n int64) {
+	db.memoryMax.Store(max(n, 0))
+	db.wakeEvictor()
 }
 
 // evictor makes room whenever the keyspace is above MaxMemory. Only clean entries
@@ -52,7 +67,7 @@ func (db *DB) evictor(ctx context.Context) {
 		case <-db.evict:
 		}
 		idle := 0
-		for db.used.Load() > db.opts.MaxMemory && ctx.Err() == nil {
+		for db.memoryShort() && ctx.Err() == nil {
 			if db.evictOne(rand.Uint64()) {
 				idle = 0
 				continue
@@ -64,6 +79,12 @@ func (db *DB) evictor(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// memoryShort reports whether the keyspace is above its limit.
+func (db *DB) memoryShort() bool {
+	m := db.memoryMax.Load()
+	return m > 0 && db.used.Load() > m
 }
 
 // evictOne drops the clean entry of a random shard that was unused for longest, out

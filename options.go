@@ -3,6 +3,7 @@ package lull
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lullcache/lull/internal/fsys"
@@ -83,6 +84,23 @@ type TableSpec = mapping.Spec
 // Problem is one complaint about a table spec.
 type Problem = mapping.Problem
 
+// ProblemsError says all that is wrong with the table specs.
+type ProblemsError struct{ Problems []Problem }
+
+// Error lists the problems, one a line.
+func (e *ProblemsError) Error() string {
+	var b strings.Builder
+	noun := "problems"
+	if len(e.Problems) == 1 {
+		noun = "problem"
+	}
+	fmt.Fprintf(&b, "%d %s:", len(e.Problems), noun)
+	for _, p := range e.Problems {
+		b.WriteString("\n  " + p.Error())
+	}
+	return b.String()
+}
+
 // Options configures a DB. Only Sink is required; zero fields mean the default
 // that each names.
 type Options struct {
@@ -101,17 +119,17 @@ type Options struct {
 	Log   LogOptions
 
 	// MaxMemory is the bytes that the keyspace may take; clean entries are evicted
-	// above it. 0: no limit.
+	// above it. 0: no limit; the program `lull serve` sets one of 1 GiB.
 	MaxMemory int64
 	// MaxDirtyRows and MaxDirtyBytes bound what SQL has not seen; at either limit
-	// writers wait up to WriteTimeout and then get ErrBusy. Defaults 4,000,000 rows
-	// and 1 GiB.
+	// writers wait up to WriteTimeout and then get ErrBusy. Defaults 1,000,000 rows
+	// and 512 MiB.
 	MaxDirtyRows  int64
 	MaxDirtyBytes int64
 	// WriteTimeout is how long a write waits at a limit, and how long an answer at
-	// AckDatabase waits for the flush. Default 10 s.
+	// AckDatabase waits for the flush. Default 5 s.
 	WriteTimeout time.Duration
-	// LoadTimeout bounds a load from SQL. Default 2 s.
+	// LoadTimeout bounds a load from SQL. Default 5 s.
 	LoadTimeout time.Duration
 	// ShutdownTimeout bounds the last flush in Close. Default 30 s.
 	ShutdownTimeout time.Duration
@@ -136,7 +154,7 @@ type FlushOptions struct {
 	MaxDelay           time.Duration // default 1 s
 	Lull               time.Duration // default 50 ms
 	MaxRows            int           // default 10,000
-	MaxBytes           int64         // default 64 MiB
+	MaxBytes           int64         // default 16 MiB
 	MaxTransactionRows int           // default 50,000
 }
 
@@ -160,6 +178,18 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Log.Off && o.Ack == AckDisk {
 		errs = append(errs, errors.New("options: Ack is disk but Log.Off is set: without a log nothing can be on disk; use memory or database"))
 	}
+	o.fillIn()
+	return o, errors.Join(errs...)
+}
+
+// DefaultOptions returns what zero fields mean when a log is kept and there are no Tables.
+func DefaultOptions() Options {
+	var o Options
+	o.fillIn()
+	return o
+}
+
+func (o *Options) fillIn() {
 	fill(&o.DataDir, "lull-data")
 	fill(&o.Name, "lull")
 	if o.Ack == 0 {
@@ -174,16 +204,16 @@ func (o Options) withDefaults() (Options, error) {
 			o.Unmapped = UnmappedReject
 		}
 	}
-	fill(&o.MaxDirtyRows, 4_000_000)
-	fill(&o.MaxDirtyBytes, 1<<30)
-	fill(&o.WriteTimeout, 10*time.Second)
-	fill(&o.LoadTimeout, 2*time.Second)
+	fill(&o.MaxDirtyRows, 1_000_000)
+	fill(&o.MaxDirtyBytes, 512<<20)
+	fill(&o.WriteTimeout, 5*time.Second)
+	fill(&o.LoadTimeout, 5*time.Second)
 	fill(&o.ShutdownTimeout, 30*time.Second)
 	fill(&o.MaxLoadRows, 1_000_000)
 	fill(&o.Flush.MaxDelay, time.Second)
 	fill(&o.Flush.Lull, 50*time.Millisecond)
 	fill(&o.Flush.MaxRows, 10_000)
-	fill(&o.Flush.MaxBytes, 64<<20)
+	fill(&o.Flush.MaxBytes, 16<<20)
 	fill(&o.Flush.MaxTransactionRows, 50_000)
 	fill(&o.Log.SegmentBytes, 64<<20)
 	fill(&o.Log.MaxBytes, 8<<30)
@@ -196,7 +226,6 @@ func (o Options) withDefaults() (Options, error) {
 	if o.fs == nil {
 		o.fs = fsys.OS{}
 	}
-	return o, errors.Join(errs...)
 }
 
 func fill[T comparable](field *T, def T) {

@@ -46,13 +46,17 @@ func del(t *testing.T, db *lull.DB, key string) {
 	})
 }
 
-// TestEveryOrderOfSetsDeletesAndFlushes runs each sequence of four steps out of SET,
+// TestEveryOrderOfSetsDeletesAndFlushes runs each sequence of five steps out of SET,
 // DEL and flush, and compares memory and SQL with a model: all in one engine, a key for
 // each sequence, then again after a restart.
 func TestEveryOrderOfSetsDeletesAndFlushes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := newSQLite(t, dir)
-	db := openOver(t, s, dir, func(o *lull.Options) { o.Flush.Lull, o.Flush.MaxDelay = time.Hour, time.Hour })
+	db := openOver(t, s, dir, func(o *lull.Options) {
+		o.Ack = lull.AckMemory
+		o.Flush.Lull, o.Flush.MaxDelay = time.Hour, time.Hour
+	})
 	const steps, kinds = 5, 4 // set, set through a load (INCR), delete, flush
 	total := 1
 	for range steps {
@@ -113,10 +117,11 @@ func TestEveryOrderOfSetsDeletesAndFlushes(t *testing.T) {
 // TestHammeredKeyEndsWithItsLastValue writes a few keys from several goroutines while
 // flushes follow one another without a pause.
 func TestHammeredKeyEndsWithItsLastValue(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := newSQLite(t, dir)
 	db := openOver(t, s, dir, func(o *lull.Options) { o.Flush.MaxRows = 1; o.Ack = lull.AckMemory })
-	const writers, writes = 4, 3000
+	const writers, writes = 4, 1000
 	var wg sync.WaitGroup
 	var done atomic.Bool
 	for w := range writers {
@@ -175,14 +180,14 @@ func TestAKeyThatNeverStopsChangingIsFlushedOnTime(t *testing.T) {
 // TestUnitsAreNeverSeenInHalf moves amounts between keys inside units while a reader
 // adds up what SQL shows: every committed state has the same total.
 func TestUnitsAreNeverSeenInHalf(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	t.Parallel()
+	seed := seedOf(t)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
 	s := newSQLite(t, dir)
 	db := openOver(t, s, dir, func(o *lull.Options) { o.Ack = lull.AckMemory; o.Flush.MaxRows = 1 })
 	defer closeDB(t, db)
-	const accounts, start, moves = 20, 1000, 20_000
+	const accounts, start, moves = 20, 1000, 6_000
 	name := func(i int) []byte { return fmt.Appendf(nil, "account:%d", i) }
 	session := db.NewSession()
 	var keys [][]byte
@@ -203,17 +208,12 @@ func TestUnitsAreNeverSeenInHalf(t *testing.T) {
 		}
 		return nil
 	})
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	states := make(chan int, 1)
 	go func() {
 		n := 0
 		defer func() { states <- n }()
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() {
 			total := 0
 			rows := stringsInSQL(t, s)
 			for _, v := range rows {
@@ -228,7 +228,7 @@ func TestUnitsAreNeverSeenInHalf(t *testing.T) {
 			n++
 		}
 	}()
-	for range moves {
+	for range rounds(moves) {
 		from, to := name(rnd.IntN(accounts)), name(rnd.IntN(accounts))
 		amount := rnd.Int64N(100)
 		unit([][]byte{from, to}, func(tx *lull.Tx) error {
@@ -239,7 +239,7 @@ func TestUnitsAreNeverSeenInHalf(t *testing.T) {
 			return err
 		})
 	}
-	close(stop)
+	stop.Store(true)
 	if n := <-states; n < 2 {
 		t.Errorf("the reader saw %d states", n)
 	}

@@ -33,24 +33,27 @@ type replayer struct {
 	checkpoint checkpointReader
 }
 
-// replay makes a cut of the units in (after, upTo]. If their log is gone a checkpoint
-// of them stands in for it, which was written behind them, perhaps beyond upTo.
+// replay makes a cut of the units in (after, upTo]. Checkpoints stand in for units
+// whose log may be gone; they were written behind them, perhaps beyond upTo.
 func (db *DB) replay(after, upTo uint64) (*replayer, *dirty.Cut, error) {
 	r := &replayer{db: db}
 	for tables := -1; tables != len(db.dictionary); { // again, if the log named tables of its own
 		tables = len(db.dictionary)
-		*r = replayer{db: db, checkpoint: checkpointReader{base: after, upTo: upTo}}
+		*r = replayer{db: db, checkpoint: checkpointReader{upTo: upTo}}
 		if err := r.run(max(after, uint64(db.log.Oldest())), upTo, nil); err != nil {
 			return nil, nil, err
 		}
 	}
-	c := r.checkpoint.whole
-	if oldest := uint64(db.log.Oldest()); c == nil && after < oldest {
+	chain, from := r.checkpoint.chain(after), after
+	if len(chain) > 0 {
+		from = chain[len(chain)-1].position
+	}
+	if oldest := uint64(db.log.Oldest()); from < oldest {
 		return nil, nil, fmt.Errorf("log: what was written from position %d to %d is needed, and it is kept from %d on", after, upTo, oldest)
 	}
-	if c != nil {
+	if len(chain) > 0 {
 		again := &replayer{db: db, lastMs: r.lastMs, settled: r.settled}
-		if err := again.run(after, upTo, c); err != nil {
+		if err := again.run(from, upTo, chain); err != nil {
 			return nil, nil, err
 		}
 		r = again
@@ -62,18 +65,18 @@ func (db *DB) replay(after, upTo uint64) (*replayer, *dirty.Cut, error) {
 	return r, dirty.NewCut(upTo, at, r.sets), nil
 }
 
-// run reads the log once. With base the state begins with that checkpoint.
-func (r *replayer) run(after, upTo uint64, base *checkpoint) error {
+// run reads the log after a position once. The state begins with checkpoints, the last
+// of which ends there.
+func (r *replayer) run(after, upTo uint64, begin []*checkpoint) error {
 	r.known = len(r.db.dictionary)
 	r.sets = make([]*dirty.Set, shardCount)
 	for i := range r.sets {
 		r.sets[i] = dirty.New(r.db.dictionary, 0)
 	}
-	if base != nil {
-		if err := r.applyCheckpoint(base); err != nil {
+	for _, c := range begin {
+		if err := r.applyCheckpoint(c); err != nil {
 			return err
 		}
-		after = base.position
 	}
 	return r.db.log.Replay(wal.Position(after), r.dictionary, func(pos wal.Position, rec []byte) error {
 		return r.record(uint64(pos), rec, upTo)

@@ -31,6 +31,7 @@ func scanAll(t *testing.T, s *lull.Session, count int) map[string]int {
 // TestScanFindsWhatIsOnlyInSQL writes keys of a mapped table and generic ones, starts
 // again, touches some, changes some, and scans.
 func TestScanFindsWhatIsOnlyInSQL(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sqlFile(t, dir, `CREATE TABLE counters (name TEXT PRIMARY KEY, n BIGINT NOT NULL)`)
 	mapped := func(o *lull.Options) {
@@ -80,10 +81,11 @@ func TestScanFindsWhatIsOnlyInSQL(t *testing.T) {
 // TestReadsAfterEviction keeps far more keys than memory takes and reads them all
 // back, while some are changed.
 func TestReadsAfterEviction(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
-	db := openSQLite(t, dir, func(o *lull.Options) { o.MaxMemory = 100 << 10; o.Ack = lull.AckMemory })
+	db := openSQLite(t, dir, func(o *lull.Options) { o.MaxMemory = 40 << 10; o.Ack = lull.AckMemory })
 	defer closeDB(t, db)
-	const keys = 2000
+	const keys = 800
 	val := func(i, round int) string { return fmt.Sprintf("%060d %d", i, round) }
 	for round := range 2 {
 		for i := range keys {

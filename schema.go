@@ -18,9 +18,12 @@ import (
 // starts while the database is away.
 const schemaFile = "schema.json"
 
-// schemaTimeout is how long a start waits for the database before it goes on with
-// what it saw last.
-const schemaTimeout = 5 * time.Second
+// How long a start waits for the database before it goes on with what it saw last,
+// and where there is nothing that it saw.
+const (
+	schemaTimeout      = 5 * time.Second
+	schemaTimeoutFirst = time.Minute
+)
 
 // schema is what a start has learned of the database.
 type schema struct {
@@ -41,7 +44,13 @@ func (db *DB) laneID() sink.LaneID { return sink.LaneID{Name: db.opts.Name, Lane
 // learnSchema asks the database for its tables and the lane, or falls back to the
 // schema file.
 func (db *DB) learnSchema(ctx context.Context) (*schema, error) {
-	bounded, cancel := context.WithTimeout(ctx, schemaTimeout)
+	path := filepath.Join(db.opts.DataDir, schemaFile)
+	data, readErr := db.readFile(path)
+	timeout := schemaTimeout
+	if readErr != nil {
+		timeout = schemaTimeoutFirst
+	}
+	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	s := &schema{}
 	err := db.askSchema(bounded, s)
@@ -53,7 +62,6 @@ func (db *DB) learnSchema(ctx context.Context) (*schema, error) {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	s.err = err
-	data, readErr := db.readFile(filepath.Join(db.opts.DataDir, schemaFile))
 	if readErr != nil {
 		return nil, fmt.Errorf("database: %w; Lull can start without it only where it has seen its schema before", err)
 	}
@@ -135,11 +143,7 @@ func (db *DB) noKeys(ctx context.Context) (bool, error) {
 func (db *DB) compile(catalog *sink.Catalog) error {
 	maps, problems := mapping.Compile(db.opts.Tables, catalog, db.sink.OwnTable)
 	if len(problems) > 0 {
-		errs := make([]error, len(problems))
-		for i, p := range problems {
-			errs[i] = p
-		}
-		return fmt.Errorf("tables: %w", errors.Join(errs...))
+		return &ProblemsError{problems}
 	}
 	db.maps, db.catalog = maps, catalog
 	db.bounds = genericBoundsOf(maps)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/flush"
@@ -57,10 +56,9 @@ func (s source) SyncLog(ctx context.Context, position uint64) error {
 func (s source) Settled(m sink.Mark) {
 	db := s.db
 	if db.log != nil {
-		rec := change.AppendSettled(nil, change.Settled{UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part})
-		_, _ = db.log.Append(rec) // a log that has failed says so to writers
+		_, _ = db.logSettled(m) // a log that has failed says so to writers
 	}
-	db.checkpoints.mark, db.checkpoints.since, db.checkpoints.midCut = m.Position, time.Now(), m.Next != 0
+	db.checkpoints.mark, db.checkpoints.since = m, time.Now()
 	if m.Next != 0 {
 		return
 	}
@@ -100,7 +98,7 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 		return nil, err
 	}
 	db.handOver(cuts)
-	db.checkpoints = checkpointer{mark: m.Position, since: time.Now(), midCut: m.Next != 0}
+	db.checkpoints = checkpointer{mark: m, since: time.Now()}
 	db.dropClean()
 	return cuts, nil
 }
@@ -182,7 +180,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		MaxDelay: f.MaxDelay, Lull: f.Lull, MaxRows: f.MaxRows, MaxBytes: f.MaxBytes,
 		MaxTransactionRows: f.MaxTransactionRows, BackoffMax: backoffMax, LookEvery: db.opts.lookEvery,
 		OnEvent: func(e flush.Event) {
-			db.opts.OnEvent(Event{Kind: EventKind(e.Kind), Text: e.String(), Err: e.Err})
+			db.opts.OnEvent(Event{Kind: EventKind(e.Kind), Text: e.About(), Err: e.Err})
 		},
 	}
 	if db.log != nil {
@@ -192,7 +190,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		o.State = &b.lane
 		o.LogID = b.lane.LogID
 	}
-	db.checkpoints = checkpointer{mark: b.mark.Position, since: time.Now(), midCut: b.mark.Next != 0}
+	db.checkpoints = checkpointer{mark: b.mark, since: time.Now()}
 	db.flusher = flush.New(o, source{db})
 	if !b.claimed {
 		return nil

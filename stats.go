@@ -181,7 +181,7 @@ func (db *DB) logStats() LogStats {
 
 func (db *DB) memoryStats() MemoryStats {
 	m := MemoryStats{
-		Bytes: db.used.Load(), ByteLimit: db.opts.MaxMemory,
+		Bytes: db.used.Load(), ByteLimit: db.memoryMax.Load(),
 		Expired: db.stats.expired.Load(), Evicted: db.stats.evicted.Load(),
 	}
 	for i := range db.shards {

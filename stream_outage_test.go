@@ -16,6 +16,7 @@ import (
 // TestXAddGoesOnWithoutTheDatabase adds to a stream that is not in memory while the
 // database is away: with and without ids in SQL, and with a restart in between or not.
 func TestXAddGoesOnWithoutTheDatabase(t *testing.T) {
+	t.Parallel()
 	server := testdb.StartPostgres(t, testdb.Options{})
 	for _, tt := range []struct {
 		name, ddl string

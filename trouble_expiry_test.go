@@ -13,6 +13,7 @@ import (
 // when its time has come, whoever finds that out: a read, a write that does not look, or
 // the sweep.
 func TestTroubleEvictedByExpiry(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, "sqlite")
 	p.exec(t, `CREATE TABLE stocks (id BIGINT PRIMARY KEY, n BIGINT)`)
 	db := openOver(t, p.sink(t), t.TempDir(), func(o *lull.Options) {
@@ -49,6 +50,7 @@ func TestTroubleEvictedByExpiry(t *testing.T) {
 // TestTroubleExpiryWithoutLog: when the log has failed, a key whose time has come is gone
 // for readers, although that cannot be recorded any more.
 func TestTroubleExpiryWithoutLog(t *testing.T) {
+	t.Parallel()
 	fs := faultfs.New(1)
 	db, err := onFS(t, fs, newSQLite(t, t.TempDir()), nil)
 	must(t, err)

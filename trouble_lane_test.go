@@ -16,6 +16,7 @@ import (
 
 // TestTroubleFencing lets a second engine take the lane: the first stops for good.
 func TestTroubleFencing(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.makeWorld(t)
 		dir := t.TempDir()
@@ -61,6 +62,7 @@ func TestTroubleFencing(t *testing.T) {
 // TestTroubleFencedWhileAway lets the lane be taken while an engine waits for a database
 // that is away.
 func TestTroubleFencedWhileAway(t *testing.T) {
+	t.Parallel()
 	server, p := ownPlace(t, "postgres")
 	p.makeWorld(t)
 	dir := t.TempDir()
@@ -90,6 +92,7 @@ func TestTroubleFencedWhileAway(t *testing.T) {
 
 // TestTroubleNewLogWithoutDatabase starts with a new log while the database is away.
 func TestTroubleNewLogWithoutDatabase(t *testing.T) {
+	t.Parallel()
 	server, p := ownPlace(t, "postgres")
 	p.makeWorld(t)
 	dir := t.TempDir()
@@ -108,6 +111,7 @@ func TestTroubleNewLogWithoutDatabase(t *testing.T) {
 // TestTroubleKilledBetweenCommitAndRecord kills the engine again and again, at whatever
 // point of a flush it is in: also where SQL has a flush of which the log knows nothing.
 func TestTroubleKilledBetweenCommitAndRecord(t *testing.T) {
+	t.Parallel()
 	servers(t, func(t *testing.T, server *testdb.Server, p *place) {
 		p.makeWorld(t)
 		fs := faultfs.New(1)
@@ -159,6 +163,7 @@ func TestTroubleKilledBetweenCommitAndRecord(t *testing.T) {
 // TestTroubleDatabaseWentBack puts an older copy of the database in its place: while the
 // engine runs, and while it does not. It is noticed, and made up for from the log.
 func TestTroubleDatabaseWentBack(t *testing.T) {
+	t.Parallel()
 	server, p := ownPlace(t, "postgres")
 	p.makeWorld(t)
 	main := placeAt(t, "postgres", server.URL())
@@ -186,10 +191,11 @@ func TestTroubleDatabaseWentBack(t *testing.T) {
 	dir := t.TempDir()
 	wentBack := make(chan string, 100)
 	follow := func(o *lull.Options) {
-		o.Flush.MaxTransactionRows = 3 // so that a copy may hold a cut in part
+		o.Flush.MaxTransactionRows = 20 // so that a copy may hold a cut in part
+		o.ShutdownTimeout = 2 * time.Minute
 		o.OnEvent = func(e lull.Event) {
 			t.Logf("event: %s: %s: %v", e.Kind, e.Text, e.Err)
-			if strings.Contains(e.Text, "went back") {
+			if e.Kind == "database went back" {
 				wentBack <- e.Text
 			}
 		}
@@ -227,6 +233,7 @@ func TestTroubleDatabaseWentBack(t *testing.T) {
 
 // TestTroubleDatabaseTooOld puts a copy back that is older than what the log keeps.
 func TestTroubleDatabaseTooOld(t *testing.T) {
+	t.Parallel()
 	for _, running := range []bool{false, true} {
 		t.Run(fmt.Sprintf("running %v", running), func(t *testing.T) {
 			dir := t.TempDir()

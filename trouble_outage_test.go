@@ -24,6 +24,7 @@ func servers(t *testing.T, test func(t *testing.T, server *testdb.Server, p *pla
 // TestTroubleDatabaseAway stops and kills the server under load, several times: keys in
 // memory go on, a cold key is refused at once, and all arrives.
 func TestTroubleDatabaseAway(t *testing.T) {
+	t.Parallel()
 	servers(t, func(t *testing.T, server *testdb.Server, p *place) {
 		p.makeWorld(t)
 		p.exec(t, `INSERT INTO views VALUES ('cold', 5)`)
@@ -61,6 +62,7 @@ func TestTroubleDatabaseAway(t *testing.T) {
 // again without, writes on, and finds everything once the database is back; letters are
 // read before anything is served that they cover.
 func TestTroubleStartWithoutDatabase(t *testing.T) {
+	t.Parallel()
 	servers(t, func(t *testing.T, server *testdb.Server, p *place) {
 		p.makeWorld(t)
 		p.exec(t, `ALTER TABLE views ADD CONSTRAINT few CHECK (views < 1000000)`)
@@ -111,6 +113,7 @@ func TestTroubleStartWithoutDatabase(t *testing.T) {
 // TestTroubleLimits fills the dirty set while the database is away: writers wait, are
 // told what is full, and lose nothing that was acknowledged.
 func TestTroubleLimits(t *testing.T) {
+	t.Parallel()
 	servers(t, func(t *testing.T, server *testdb.Server, p *place) {
 		p.makeWorld(t)
 		db := openWorld(t, p.sink(t), t.TempDir(), func(o *lull.Options) {

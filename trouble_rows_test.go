@@ -77,6 +77,8 @@ func letters(db *lull.DB) (all []string) {
 	return all
 }
 
+func refused(id int) string { return fmt.Sprintf("accounts %d: refused", id) }
+
 func wantLetters(t *testing.T, db *lull.DB, want ...string) {
 	t.Helper()
 	if got := letters(db); strings.Join(got, ", ") != strings.Join(want, ", ") {
@@ -92,80 +94,83 @@ func wantAccount(t *testing.T, accounts *lull.Table[int, account], id int, balan
 	}
 }
 
-// TestTroubleBadRowsAmongGoodOnes has three rows refused among 10,000, for a check, a
+// TestTroubleBadRowsAmongGoodOnes has three rows refused among thousands, for a check, a
 // unique key and a foreign key. The others land in the same flush.
 func TestTroubleBadRowsAmongGoodOnes(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.makeAccounts(t)
-		p.exec(t, `INSERT INTO accounts (id, email, balance) VALUES (100000, 'taken', 1)`)
+		p.exec(t, `INSERT INTO accounts (id, email, balance) VALUES (1000000, 'taken', 1)`)
 		dir := t.TempDir()
 		db, accounts, _ := openAccounts(t, p, dir, nil)
 		ctx := t.Context()
 		one, none := int64(1), int64(77)
-		const n = 10_000
+		n := rounds(3000)
+		check, unique, parent := n/8, n/2, n-100
 		for i := range n {
 			a := account{Email: email("a%d", i), Balance: int64(i), Team: &one}
 			switch i {
-			case 1234:
+			case check:
 				a.Balance = -5
-			case 5678:
+			case unique:
 				a.Email = email("taken")
-			case 9876:
+			case parent:
 				a.Team = &none
 			}
 			must(t, accounts.Put(ctx, i, a))
 		}
 		syncDB(t, db)
-		p.wantRows(t, `SELECT count(*), sum(balance) FROM accounts WHERE id < 100000`, fmt.Sprintf("%d|%d", n-3, n*(n-1)/2-1234-5678-9876))
-		wantLetters(t, db, "accounts 1234: refused", "accounts 5678: refused", "accounts 9876: refused")
+		p.wantRows(t, `SELECT count(*), sum(balance) FROM accounts WHERE id < 1000000`, fmt.Sprintf("%d|%d", n-3, n*(n-1)/2-check-unique-parent))
+		wantLetters(t, db, refused(check), refused(unique), refused(parent))
 		for _, l := range lull.Flusher(db).Letters() {
 			if l.Reason.Message == "" {
 				t.Errorf("letter %d gives no reason", l.ID)
 			}
 		}
-		check := func(when string) {
+		shown := func(when string) {
 			t.Helper()
-			wantAccount(t, accounts, 1234, -5)
-			wantAccount(t, accounts, 5678, 5678)
-			wantAccount(t, accounts, 9876, 9876)
+			wantAccount(t, accounts, check, -5)
+			wantAccount(t, accounts, unique, int64(unique))
+			wantAccount(t, accounts, parent, int64(parent))
 			if t.Failed() {
 				t.Fatal(when)
 			}
 		}
-		check("in memory")
+		shown("in memory")
 		lull.EvictAll(db)
-		check("loaded")
+		shown("loaded")
 		closeDB(t, db)
 		db, accounts, teams := openAccounts(t, p, dir, nil)
-		check("after a restart")
-		wantLetters(t, db, "accounts 1234: refused", "accounts 5678: refused", "accounts 9876: refused")
+		shown("after a restart")
+		wantLetters(t, db, refused(check), refused(unique), refused(parent))
 
 		// A later change makes one row right: only what it changes is said.
-		must(t, accounts.Update(ctx, 1234, func(a *account) error { a.Balance = 7; return nil }))
+		must(t, accounts.Update(ctx, check, func(a *account) error { a.Balance = 7; return nil }))
 		must(t, teams.Put(ctx, 77, team{"late"}))
 		syncDB(t, db)
-		p.wantRows(t, `SELECT email, balance, team, secret FROM accounts WHERE id = 1234`, "a1234|7|1|kept")
-		wantLetters(t, db, "accounts 5678: refused", "accounts 9876: refused")
+		p.wantRows(t, fmt.Sprintf(`SELECT email, balance, team, secret FROM accounts WHERE id = %d`, check), fmt.Sprintf("a%d|7|1|kept", check))
+		wantLetters(t, db, refused(unique), refused(parent))
 		// Now the parent is there: trying again is enough.
 		left, err := lull.Flusher(db).Retry(ctx)
 		if err != nil || left != 1 {
 			t.Errorf("retry: %d left, %v", left, err)
 		}
-		p.wantRows(t, `SELECT email, balance, team FROM accounts WHERE id = 9876`, "a9876|9876|77")
-		wantLetters(t, db, "accounts 5678: refused")
+		p.wantRows(t, fmt.Sprintf(`SELECT email, balance, team FROM accounts WHERE id = %d`, parent), fmt.Sprintf("a%[1]d|%[1]d|77", parent))
+		wantLetters(t, db, refused(unique))
 		must(t, lull.Flusher(db).Drop(ctx))
-		if got, ok, err := accounts.Get(ctx, 5678); ok || err != nil {
+		if got, ok, err := accounts.Get(ctx, unique); ok || err != nil {
 			t.Errorf("a dropped row: got %+v, %v", got, err)
 		}
 		closeDB(t, db)
 		p.wantRows(t, `SELECT count(*) FROM lull_dead_letters`, "0")
-		p.wantRows(t, `SELECT count(*) FROM accounts WHERE id < 100000`, fmt.Sprint(n-1))
+		p.wantRows(t, `SELECT count(*) FROM accounts WHERE id < 1000000`, fmt.Sprint(n-1))
 	})
 }
 
 // TestTroubleLettersCountInTheLimits has so many rows refused that no more may be written,
 // until somebody deals with them.
 func TestTroubleLettersCountInTheLimits(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, "sqlite")
 	p.makeAccounts(t)
 	db, accounts, _ := openAccounts(t, p, t.TempDir(), func(o *lull.Options) {
@@ -187,6 +192,7 @@ func TestTroubleLettersCountInTheLimits(t *testing.T) {
 // over updates, and over a delete and a new row in one unit; but a row that is deleted
 // and made again by separate units is a new row.
 func TestTroubleUnmappedColumns(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.exec(t, `CREATE TABLE stocks (id BIGINT PRIMARY KEY, n BIGINT, secret TEXT(20) DEFAULT 'kept')`)
 		for i := range 5 {
@@ -223,6 +229,7 @@ func TestTroubleUnmappedColumns(t *testing.T) {
 // delete both; and has rows trade the values of a unique column, of which an upsert
 // must never hit the other row.
 func TestTroubleReferences(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.makeAccounts(t)
 		p.exec(t, `INSERT INTO teams VALUES (2, 'two')`)
@@ -279,6 +286,7 @@ func TestTroubleReferences(t *testing.T) {
 // TestTroubleSchemaDrift takes columns, tables and rights away while the engine writes.
 // Only the table concerned waits, and goes on by itself.
 func TestTroubleSchemaDrift(t *testing.T) {
+	t.Parallel()
 	drifts := []struct {
 		name       string
 		away, back []string
@@ -334,6 +342,7 @@ func TestTroubleSchemaDrift(t *testing.T) {
 // that a row was refused, also in a flush of many parts; and while the database does not
 // answer, that the outcome is pending.
 func TestTroubleAnswersThatWaitForTheDatabase(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, p *place) {
 		p.makeAccounts(t)
 		db, accounts, _ := openAccounts(t, p, t.TempDir(), func(o *lull.Options) {
@@ -343,7 +352,7 @@ func TestTroubleAnswersThatWaitForTheDatabase(t *testing.T) {
 		for i := range 20 {
 			go func() {
 				err := accounts.Put(t.Context(), i, account{Balance: int64(i%5 - 1)})
-				if refused := errors.Is(err, lull.ErrRefused); refused != (i%5 == 0) {
+				if errors.Is(err, lull.ErrRefused) != (i%5 == 0) {
 					errs <- fmt.Errorf("account %d: got %w", i, err)
 					return
 				}
@@ -361,6 +370,7 @@ func TestTroubleAnswersThatWaitForTheDatabase(t *testing.T) {
 }
 
 func TestTroublePendingAnswers(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, "sqlite")
 	p.makeAccounts(t)
 	db, accounts, _ := openAccounts(t, p, t.TempDir(), func(o *lull.Options) {

@@ -5,8 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +42,10 @@ type place struct {
 func everywhere(t *testing.T, test func(t *testing.T, p *place)) {
 	t.Helper()
 	for _, kind := range []string{"postgres", "mariadb", "sqlite"} {
-		t.Run(kind, func(t *testing.T) { test(t, newPlace(t, kind)) })
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			test(t, newPlace(t, kind))
+		})
 	}
 }
 
@@ -182,6 +188,26 @@ func (p *place) wantRows(t *testing.T, query string, want ...string) {
 	if got := p.rows(t, query); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%s:\ngot    %q\nwanted %q", query, got, want)
 	}
+}
+
+// rounds is how often a test does what is random or many: n times in a usual run, more
+// in a long one (make stress).
+func rounds(n int) int {
+	if times, err := strconv.Atoi(os.Getenv("LULL_ROUNDS")); err == nil && times > 1 {
+		return n * times
+	}
+	return n
+}
+
+// seedOf is the seed of a test's random numbers: LULL_SEED, or another each time.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	seed, err := strconv.ParseUint(os.Getenv("LULL_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	t.Logf("LULL_SEED=%d", seed)
+	return seed
 }
 
 // unit runs one unit on one key of a session of its own, and waits for its ack.

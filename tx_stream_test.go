@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lullcache/lull"
 )
@@ -102,8 +101,8 @@ func (m *streamModel) remove(id lull.StreamID) bool {
 // TestAMappedStreamAgainstASlice does random things to a stream of which only a small
 // tail is in memory, with flushes, evictions and restarts in between.
 func TestAMappedStreamAgainstASlice(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	t.Parallel()
+	seed := seedOf(t)
 	for name, table := range streamTables {
 		if table.id == nil {
 			continue
@@ -111,9 +110,14 @@ func TestAMappedStreamAgainstASlice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			raw := inSQL(t, dir, table.ddl)
-			open := func() *lull.DB { return openSQLite(t, dir, eventsOptions(table.id, "delete", 300)) }
+			open := func() *lull.DB {
+				return openSQLite(t, dir, func(o *lull.Options) {
+					eventsOptions(table.id, "delete", 300)(o)
+					o.Ack = lull.AckMemory
+				})
+			}
 			s := streamSteps{t: t, db: open(), rng: rand.New(rand.NewPCG(seed, 1)), model: streamModel{n: map[lull.StreamID]int{}}}
-			for s.step = range 1200 {
+			for s.step = range rounds(600) {
 				switch n := s.rng.IntN(300); {
 				case n == 0:
 					closeDB(t, s.db)

@@ -45,7 +45,7 @@ func (db *DB) warmTable(ctx context.Context, t *mapping.Table) error {
 		if len(keys) > 0 {
 			_ = db.load(ctx, keys)
 		}
-		if m := db.opts.MaxMemory; m > 0 && float64(db.used.Load()) > warmFill*float64(m) {
+		if m := db.memoryMax.Load(); m > 0 && float64(db.used.Load()) > warmFill*float64(m) {
 			db.opts.OnEvent(Event{Kind: EventWarm, Text: fmt.Sprintf("table %s: stopped at 80%% of max_memory", t.Name)})
 			return nil
 		}

@@ -204,7 +204,7 @@ func (c *call) tooMany(n int64) bool {
 	return n > int64(c.conn.srv.opts.ReplyMax/shortest)
 }
 
-func (c *call) tooLong() bool { return c.out.Len()-c.start > c.conn.srv.opts.ReplyMax }
+func (c *call) tooLong() bool { return c.out.Over() }
 
 // symmetric reads argument i as an integer that can be negated.
 func (c *call) symmetric(i int) (int64, error) {
@@ -216,33 +216,17 @@ func (c *call) symmetric(i int) (int64, error) {
 }
 
 func hscan(c *call, tx *lull.Tx) error {
-	cursor, err := c.cursor(2)
-	if err != nil {
-		return err
-	}
 	all, err := tx.HGetAll(c.args[1])
-	if err != nil {
-		return err
-	}
-	var items resp.Writer
-	if all.Len() == 0 {
-		c.scanReply(0, 0, &items)
-		return nil
-	}
-	o, err := c.scanOptions(3, false)
-	if err != nil {
-		return err
-	}
-	n := 0
-	next, err := tx.HScan(c.args[1], cursor, o.count, func(field, val []byte) {
-		if o.matches(field) {
-			n += 2
-			items.Bulk(field)
-			items.Bulk(val)
-		}
+	return c.scanItems(all.Len(), err, func(cursor uint64, o scanOptions, items *resp.Writer) (next uint64, n int, err error) {
+		next, err = tx.HScan(c.args[1], cursor, o.count, func(field, val []byte) {
+			if o.matches(field) {
+				n += 2
+				items.Bulk(field)
+				items.Bulk(val)
+			}
+		})
+		return next, n, err
 	})
-	c.scanReply(next, n, &items)
-	return err
 }
 
 // bulkOrNull writes a value that may not be there.

@@ -182,6 +182,31 @@ func (c *call) size(count func() (int64, error)) error {
 	return nil
 }
 
+// scanItems is what HSCAN, SSCAN and ZSCAN share. size and opened are what opening the
+// key gave. A cursor that is none is complained of first, options are only looked at
+// for a key that is there, as in Redis.
+func (c *call) scanItems(size int, opened error, scan func(cursor uint64, o scanOptions, items *resp.Writer) (next uint64, n int, err error)) error {
+	cursor, err := c.cursor(2)
+	if err != nil {
+		return err
+	}
+	if opened != nil {
+		return opened
+	}
+	var items resp.Writer
+	if size == 0 {
+		c.scanReply(0, 0, &items)
+		return nil
+	}
+	o, err := c.scanOptions(3, false)
+	if err != nil {
+		return err
+	}
+	next, n, err := scan(cursor, o, &items)
+	c.scanReply(next, n, &items)
+	return err
+}
+
 // scanReply writes what a step of HSCAN and its like found: items holds n replies.
 func (c *call) scanReply(next uint64, n int, items *resp.Writer) {
 	c.out.Array(2)

@@ -149,32 +149,16 @@ func srandmember(c *call, tx *lull.Tx) error {
 }
 
 func sscan(c *call, tx *lull.Tx) error {
-	cursor, err := c.cursor(2)
-	if err != nil {
-		return err
-	}
 	all, err := tx.SMembers(c.args[1])
-	if err != nil {
-		return err
-	}
-	var items resp.Writer
-	if all.Len() == 0 {
-		c.scanReply(0, 0, &items)
-		return nil
-	}
-	o, err := c.scanOptions(3, false)
-	if err != nil {
-		return err
-	}
-	n := 0
-	next, err := tx.SScan(c.args[1], cursor, o.count, func(member []byte) {
-		if o.matches(member) {
-			n++
-			items.Bulk(member)
-		}
+	return c.scanItems(all.Len(), err, func(cursor uint64, o scanOptions, items *resp.Writer) (next uint64, n int, err error) {
+		next, err = tx.SScan(c.args[1], cursor, o.count, func(member []byte) {
+			if o.matches(member) {
+				n++
+				items.Bulk(member)
+			}
+		})
+		return next, n, err
 	})
-	c.scanReply(next, n, &items)
-	return err
 }
 
 // setOps are the combinations by their commands.

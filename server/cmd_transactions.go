@@ -6,7 +6,6 @@ import (
 
 	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/command"
-	"github.com/lullcache/lull/internal/resp"
 )
 
 var transactionHandlers = handlers{
@@ -22,7 +21,7 @@ var transactionHandlers = handlers{
 type multi struct {
 	conn    *conn
 	queue   []queued
-	bytes   int  // of the arguments
+	bytes   int  // of memory, about
 	aborted bool // a command was refused, so EXEC will be
 }
 
@@ -31,6 +30,13 @@ type queued struct {
 	handler *handler
 	args    [][]byte
 }
+
+// What a queued command takes beside the bytes of its arguments, and what each of them
+// takes: short ones are mostly that.
+const (
+	queuedCost = 64
+	argCost    = 24
+)
 
 // endsMulti tells the commands that run at once after MULTI.
 func endsMulti(cmd *command.Command) bool {
@@ -52,7 +58,7 @@ func (c *conn) enqueue(cmd *command.Command, h *handler, args [][]byte) error {
 	for _, a := range args {
 		size += len(a)
 	}
-	if m.bytes += size; m.bytes > resp.DefaultLimits.QueryMax {
+	if m.bytes += size + queuedCost + argCost*len(args); m.bytes > c.srv.limits.QueryMax {
 		m.aborted, m.queue = true, nil
 		return errMultiTooLong
 	}

@@ -288,35 +288,18 @@ func zrandmember(c *call, tx *lull.Tx) error {
 }
 
 func zscan(c *call, tx *lull.Tx) error {
-	cursor, err := c.cursor(2)
-	if err != nil {
-		return err
-	}
-	var items resp.Writer
 	size, err := tx.ZCard(c.args[1])
-	if err != nil {
-		return err
-	}
-	if size == 0 {
-		c.scanReply(0, 0, &items)
-		return nil
-	}
-	o, err := c.scanOptions(3, false)
-	if err != nil {
-		return err
-	}
 	whole := size <= listpackItems
-	n := 0
-	step := func(member []byte, score float64) {
-		if whole = whole && len(member) <= listpackMember; o.matches(member) {
-			n += 2
-			items.Bulk(member)
-			items.Bulk(appendScanScore(nil, score, whole))
-		}
-	}
-	next, err := tx.ZScan(c.args[1], cursor, o.count, step)
-	c.scanReply(next, n, &items)
-	return err
+	return c.scanItems(size, err, func(cursor uint64, o scanOptions, items *resp.Writer) (next uint64, n int, err error) {
+		next, err = tx.ZScan(c.args[1], cursor, o.count, func(member []byte, score float64) {
+			if whole = whole && len(member) <= listpackMember; o.matches(member) {
+				n += 2
+				items.Bulk(member)
+				items.Bulk(appendScanScore(nil, score, whole))
+			}
+		})
+		return next, n, err
+	})
 }
 
 // What Redis holds as a listpack by default, where it keeps whole scores as integers.

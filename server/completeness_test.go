@@ -1,5 +1,3 @@
-//go:build complete
-
 package server
 
 import (

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -38,7 +39,6 @@ func (s *Server) newParams() params {
 		"appendfsync":     fixed("always"),
 		"databases":       fixed(strconv.Itoa(databases)),
 		"port":            fixed(s.port()),
-		"maxmemory":       fixed("0"),
 		"tcp-keepalive":   fixed(strconv.Itoa(int(max(0, s.opts.KeepAlive).Seconds()))),
 		"cluster-enabled": fixed("no"),
 
@@ -47,6 +47,16 @@ func (s *Server) newParams() params {
 		"proto-max-bulk-len":        fixed(strconv.Itoa(s.limits.BulkMax)),
 		"client-query-buffer-limit": fixed(strconv.Itoa(s.limits.QueryMax)),
 
+		"maxmemory": {
+			Get: func() string { return strconv.FormatInt(s.db.MaxMemory(), 10) },
+			Set: func(v string) error {
+				n, err := parseMemory(v)
+				if err == nil {
+					s.db.SetMaxMemory(n)
+				}
+				return err
+			},
+		},
 		"maxclients": {
 			Get: func() string { return strconv.FormatInt(s.maxClients.Load(), 10) },
 			Set: func(v string) error { return storeInteger(v, 1, math.MaxUint32, s.maxClients.Store) },
@@ -68,6 +78,22 @@ func (s *Server) newParams() params {
 	}
 	slices.Sort(p.names)
 	return p
+}
+
+// memoryUnits are the units that Redis takes in sizes: 1k is 1000 bytes, 1kb is 1024.
+var memoryUnits = map[string]int64{
+	"": 1, "b": 1, "k": 1e3, "kb": 1 << 10, "m": 1e6, "mb": 1 << 20, "g": 1e9, "gb": 1 << 30,
+}
+
+// parseMemory reads a size as Redis's configuration has it.
+func parseMemory(text string) (int64, error) {
+	digits := strings.TrimRight(text, "bBkKmMgG")
+	n, ok := parseInteger([]byte(digits))
+	unit, known := memoryUnits[strings.ToLower(text[len(digits):])]
+	if !ok || !known || n < 0 || n > math.MaxInt64/unit {
+		return 0, errors.New("argument must be a memory value")
+	}
+	return n * unit, nil
 }
 
 // storeInteger reads an integer within bounds and stores it.

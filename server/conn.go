@@ -17,6 +17,7 @@ import (
 const (
 	replyFlush  = 1 << 20  // bytes of answers that are sent before the batch is through
 	replyKeep   = 64 << 10 // a reply buffer larger than this is given back
+	argsKeep    = 8 << 10  // slices for more arguments, keys or commands than this are given back
 	lingerTime  = 200 * time.Millisecond
 	lingerBytes = 4 << 20
 
@@ -76,6 +77,7 @@ type view struct {
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{srv: s, nc: nc, fd: fileDescriptor(nc), sess: s.db.NewSession(), authed: s.opts.Password == ""}
 	c.call.conn, c.call.out = c, &c.out
+	c.out.SetLimit(s.opts.ReplyMax)
 	now := s.stats.now.Load()
 	c.view.created = now
 	c.view.active.Store(now)
@@ -133,6 +135,9 @@ func (c *conn) answer() error {
 	for !c.quit {
 		err := c.parse()
 		for c.running = 0; c.running < len(c.batch) && !c.quit; c.running++ {
+			if c.running%lull.ApproachMax == 0 {
+				c.approach(c.batch[c.running:])
+			}
 			c.execute(c.batch[c.running])
 			if c.out.Len() >= replyFlush {
 				if err := c.flush(); err != nil {
@@ -148,7 +153,24 @@ func (c *conn) answer() error {
 			break
 		}
 	}
-	return c.flush()
+	err := c.flush()
+	c.release()
+	return err
+}
+
+// approach has the keys of the next commands fetched from memory at once. The
+// first argument is nearly always a key; if it is not, nothing is found under it.
+func (c *conn) approach(batch [][][]byte) {
+	if len(batch) < 2 {
+		return
+	}
+	c.keys = c.keys[:0]
+	for _, args := range batch[:min(len(batch), lull.ApproachMax)] {
+		if len(args) > 1 {
+			c.keys = append(c.keys, args[1])
+		}
+	}
+	c.sess.Approach(c.keys)
 }
 
 // parse takes all complete commands; before AUTH just one, since what it does
@@ -180,16 +202,34 @@ func (c *conn) reject(err error) {
 
 // flush waits for what the answers promise, and sends them.
 func (c *conn) flush() error {
-	c.settle()
-	c.publish(nil)
-	if c.out.Len() > c.srv.opts.ReplyMax {
+	if c.out.Over() || c.out.Len() > c.srv.opts.ReplyMax {
 		return errReplyTooLong
 	}
+	c.settle()
+	c.publish(nil)
 	failpoint.Hit(failpoint.BeforeAck)
 	err := c.send(c.out.Bytes())
 	failpoint.Hit(failpoint.AfterAck)
 	c.out.Reset(replyKeep)
 	return err
+}
+
+// release gives back what one long command or pipeline made large: most connections
+// are idle most of the time.
+func (c *conn) release() {
+	if cap(c.batch) > argsKeep {
+		c.batch = nil
+	}
+	if cap(c.keys) > argsKeep {
+		c.keys = nil
+	}
+	if cap(c.needs) > argsKeep {
+		c.needs = nil
+	}
+	if cap(c.spans) > argsKeep {
+		c.spans = nil
+	}
+	c.call.args = nil
 }
 
 // send writes to the socket in parts, so that the janitor sees whether the client

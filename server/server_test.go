@@ -355,6 +355,31 @@ func TestShutdownAnswersWhatHasArrived(t *testing.T) {
 	}
 }
 
+func TestMaxMemoryIsTheEngines(t *testing.T) {
+	s := start(t, Options{})
+	client := redis.NewClient(&redis.Options{Addr: s.Addr().String()})
+	defer client.Close()
+	ctx := t.Context()
+	for _, tt := range []struct {
+		set  string
+		want int64
+	}{
+		{"12345678", 12345678}, {"2k", 2000}, {"2kb", 2048}, {"3MB", 3 << 20}, {"1g", 1e9}, {"1gb", 1 << 30}, {"0", 0},
+	} {
+		if err := client.ConfigSet(ctx, "maxmemory", tt.set).Err(); err != nil {
+			t.Errorf("CONFIG SET maxmemory %s: %v", tt.set, err)
+		}
+		if got, err := client.ConfigGet(ctx, "maxmemory").Result(); got["maxmemory"] != fmt.Sprint(tt.want) || s.db.MaxMemory() != tt.want {
+			t.Errorf("maxmemory %s: CONFIG GET gave %v, %v, the engine has %d, wanted %d", tt.set, got, err, s.db.MaxMemory(), tt.want)
+		}
+	}
+	for _, bad := range []string{"", "lots", "-1", "1tb", "9999999999gb", "1kk"} {
+		if err := client.ConfigSet(ctx, "maxmemory", bad).Err(); err == nil {
+			t.Errorf("CONFIG SET maxmemory %q was taken", bad)
+		}
+	}
+}
+
 func TestClientLibraryWorksInBothVersions(t *testing.T) {
 	s := start(t, Options{Password: "secret"})
 	for _, version := range []int{2, 3} {

@@ -115,7 +115,7 @@ func TestMissesOfAPipelineAreLoadedTogether(t *testing.T) {
 // TestAFailedWaitBecomesTheAnswer locks the database file, so that writes which are
 // to be answered once it has them are not in time.
 func TestAFailedWaitBecomesTheAnswer(t *testing.T) {
-	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckDatabase, WriteTimeout: 100 * time.Millisecond})
+	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckDatabase, WriteTimeout: 500 * time.Millisecond})
 	c := dial(t, s)
 	c.ask("SET a 0", "+OK")
 	unlock := lockSQLite(t, s)

@@ -37,8 +37,13 @@ type Error struct {
 	Err    error
 }
 
+// Error says the class, but for Retry: that is what databases' errors commonly are,
+// and the word would read as an order.
 func (e *Error) Error() string {
-	s := e.Class.String() + ": "
+	s := ""
+	if e.Class != Retry {
+		s = e.Class.String() + ": "
+	}
 	if e.Table != "" {
 		s += "table " + e.Table + ": "
 	}

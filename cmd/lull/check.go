@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lullcache/lull/internal/config"
@@ -22,19 +25,19 @@ func runCheck(ctx context.Context, args []string) error {
 	if err := fs.parse(args); err != nil {
 		return err
 	}
-	c, err := f.load()
-	if err != nil {
-		return err
+	c, problems := f.read()
+	if c == nil {
+		return joined(problems)
 	}
 	s, err := openSink(ctx, c)
 	if err != nil {
-		return err
+		return errors.Join(joined(problems), err)
 	}
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
-	m, err := compile(ctx, c, s)
-	if err != nil {
+	m, more, err := compile(ctx, c, s)
+	if err := errors.Join(joined(inOrder(withMore(problems, more))), err); err != nil {
 		return err
 	}
 	for _, t := range m.Tables() {
@@ -48,11 +51,17 @@ func runCheck(ctx context.Context, args []string) error {
 	return nil
 }
 
+// inOrder sorts problems by line.
+func inOrder(problems []mapping.Problem) []mapping.Problem {
+	slices.SortStableFunc(problems, func(a, b mapping.Problem) int { return cmp.Compare(a.Line, b.Line) })
+	return problems
+}
+
 // compile reads the catalog and compiles the mapping, or returns all problems.
-func compile(ctx context.Context, c *config.Config, s sink.Sink) (*mapping.Mapping, error) {
+func compile(ctx context.Context, c *config.Config, s sink.Sink) (*mapping.Mapping, []mapping.Problem, error) {
 	catalog, err := s.Catalog(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+		return nil, nil, fmt.Errorf("database: %w", err)
 	}
 	var named []string
 	for i := range c.Tables {
@@ -63,13 +72,10 @@ func compile(ctx context.Context, c *config.Config, s sink.Sink) (*mapping.Mappi
 	if len(named) > 0 {
 		more, err := s.Catalog(ctx, named)
 		if err != nil {
-			return nil, fmt.Errorf("database: %w", err)
+			return nil, nil, fmt.Errorf("database: %w", err)
 		}
 		catalog.Tables = append(catalog.Tables, more.Tables...)
 	}
 	m, problems := mapping.Compile(c.Tables, catalog, s.OwnTable)
-	if len(problems) > 0 {
-		return nil, joined(c.Locate(problems))
-	}
-	return m, nil
+	return m, problems, nil
 }

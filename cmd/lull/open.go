@@ -36,31 +36,46 @@ func (f *configFlags) registerServe(fs *optionSet) {
 
 // load reads the file, if there is one, and lays the options over it.
 func (f *configFlags) load() (*config.Config, error) {
+	c, problems := f.read()
+	return c, joined(problems)
+}
+
+// read is load that also returns what could be read of a file with problems; nil if
+// nothing could.
+func (f *configFlags) read() (*config.Config, []mapping.Problem) {
 	c := config.Default()
+	var problems []mapping.Problem
 	if f.file != "" {
-		var problems []mapping.Problem
-		if c, problems = config.Load(f.file); len(problems) > 0 {
-			return nil, joined(problems)
-		}
+		c, problems = config.Load(f.file)
+	}
+	if c == nil {
+		return nil, problems
 	}
 	c.Override(config.Overrides{Listen: f.listen, DataDir: f.dataDir, Database: f.database, Metrics: f.metrics})
-	if problems := c.Check(); len(problems) > 0 {
-		return nil, joined(problems)
+	return c, withMore(problems, c.Check())
+}
+
+// withMore adds problems with settings that were not complained of yet: a setting that
+// could not be read is not missing too.
+func withMore(problems, more []mapping.Problem) []mapping.Problem {
+	known := map[string]bool{}
+	for _, p := range problems {
+		known[p.Where] = true
 	}
-	return c, nil
+	for _, p := range more {
+		if !known[p.Where] {
+			problems = append(problems, p)
+		}
+	}
+	return problems
 }
 
 // joined makes one error of all complaints.
 func joined(problems []mapping.Problem) error {
-	lines := make([]string, len(problems))
-	for i, p := range problems {
-		lines[i] = "  " + p.Error()
+	if len(problems) == 0 {
+		return nil
 	}
-	noun := "problems"
-	if len(problems) == 1 {
-		noun = "problem"
-	}
-	return fmt.Errorf("%d %s:\n%s", len(problems), noun, strings.Join(lines, "\n"))
+	return &lull.ProblemsError{Problems: problems}
 }
 
 // openSink opens the database that the URL names.
@@ -94,15 +109,18 @@ func options(c *config.Config, s sink.Sink) (lull.Options, error) {
 	return lull.Options{
 		DataDir: c.DataDir, Sink: s, Tables: c.Tables, Unmapped: unmapped, Name: c.Name, Ack: ack,
 		Flush: lull.FlushOptions{
-			MaxDelay: c.Flush.MaxDelay, Lull: c.Flush.Lull, MaxRows: int(c.Flush.MaxRows),
+			MaxDelay: c.Flush.MaxDelay, Lull: orLeast(c.Flush.Lull), MaxRows: int(c.Flush.MaxRows),
 			MaxBytes: c.Flush.MaxBytes, MaxTransactionRows: int(c.Flush.MaxTransactionRows),
 		},
 		Log: lull.LogOptions{
 			Off: c.Log.Off, SegmentBytes: c.Log.SegmentBytes, MaxBytes: c.Log.MaxBytes,
-			RetainBytes: c.Log.RetainBytes, RetainAge: c.Log.RetainAge, SyncEvery: c.Log.SyncEvery,
+			RetainBytes: orLeast(c.Log.RetainBytes), RetainAge: orLeast(c.Log.RetainAge), SyncEvery: c.Log.SyncEvery,
 		},
 		MaxMemory: c.MaxMemory, MaxDirtyRows: c.MaxDirtyRows, MaxDirtyBytes: c.MaxDirtyBytes,
-		WriteTimeout: c.WriteTimeout, LoadTimeout: c.LoadTimeout, ShutdownTimeout: c.ShutdownTimeout,
+		WriteTimeout: orLeast(c.WriteTimeout), LoadTimeout: c.LoadTimeout, ShutdownTimeout: orLeast(c.ShutdownTimeout),
 		MaxLoadRows: int(c.MaxLoadRows), AllowFlushAll: c.AllowFlushAll,
 	}, nil
 }
+
+// orLeast stands for a 0 in the file, which the engine would take for its default.
+func orLeast[T ~int64](v T) T { return max(v, 1) }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/lullcache/lull"
@@ -117,7 +116,7 @@ func settings(c *config.Config) map[string]server.Setting {
 		log, sync = "no", "no"
 	}
 	return map[string]server.Setting{
-		"maxmemory": fixed(strconv.FormatInt(c.MaxMemory, 10)), "appendonly": fixed(log), "appendfsync": fixed(sync),
+		"appendonly": fixed(log), "appendfsync": fixed(sync),
 		"dir": fixed(c.DataDir), "lull-ack": fixed(c.Ack), "lull-database": fixed(config.WithoutPassword(c.Database)),
 	}
 }
@@ -168,7 +167,7 @@ func logEvent(logger *slog.Logger, e lull.Event) {
 	if e.Text != "" {
 		args = append(args, "about", e.Text)
 	}
-	if e.Err != nil {
+	if e.Err != nil && !strings.Contains(e.Text, e.Err.Error()) {
 		args = append(args, "error", e.Err)
 	}
 	logger.Log(context.Background(), level, string(e.Kind), args...)

@@ -184,3 +184,33 @@ func TestWhatRemainsIsTold(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, r.stderr.String())
 	}
 }
+
+// TestCheckTellsOfSettingsAndTablesAtOnce has mistakes in the words of the file, and
+// others that only the live tables show; what serve says of them names the file too.
+func TestCheckTellsOfSettingsAndTablesAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	sqlFile(t, dir, players)
+	config := "database: sqlite:game.db\nlisen: 127.0.0.1:1\nflush: {max_delay: 10}\ntables:\n" +
+		"  players: {key: \"p:{id}\", type: hash, tail: many, updated_at: name}\n" +
+		"  playrs: {key: \"q:{id}\", type: hash}\n"
+	write := func() {
+		if err := os.WriteFile(filepath.Join(dir, "lull.yaml"), []byte(config), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	out, code := lullIn(t, dir, "check", "--config", "lull.yaml")
+	for _, want := range []string{
+		"5 problems", "lull.yaml:2: lisen", "lull.yaml:3: flush.max_delay", "lull.yaml:5: tables.players.tail",
+		"lull.yaml:5: tables.players.updated_at", "lull.yaml:6: tables.playrs",
+	} {
+		if code != exitFailed || !strings.Contains(out, want) {
+			t.Errorf("check: %d %s\nwant %s", code, out, want)
+		}
+	}
+	config = "database: sqlite:game.db\ntables:\n  playrs: {key: \"q:{id}\", type: hash}\n"
+	write()
+	if out, code := lullIn(t, dir, "serve", "--config", "lull.yaml"); code != exitFailed || !strings.Contains(out, "lull.yaml:3: tables.playrs: the database has no table") {
+		t.Errorf("serve: %d %s", code, out)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/mapping"
 )
 
@@ -91,24 +92,24 @@ const (
 )
 
 // Default returns the settings of an empty file: a durable Redis over SQLite, on
-// loopback.
+// loopback. What the engine has defaults for are those.
 func Default() *Config {
+	o := lull.DefaultOptions()
 	c := &Config{
-		Listen:  "127.0.0.1:6380",
-		DataDir: "lull-data",
-		Name:    "lull",
-		Ack:     "disk",
+		Listen: "127.0.0.1:6380", MaxClients: 10_000,
+		DataDir: o.DataDir, Name: o.Name, Ack: o.Ack.String(),
 		Flush: Flush{
-			MaxDelay: time.Second, Lull: 50 * time.Millisecond,
-			MaxRows: 10_000, MaxBytes: 16 * mib, MaxTransactionRows: 50_000,
+			MaxDelay: o.Flush.MaxDelay, Lull: o.Flush.Lull,
+			MaxRows: int64(o.Flush.MaxRows), MaxBytes: o.Flush.MaxBytes, MaxTransactionRows: int64(o.Flush.MaxTransactionRows),
 		},
 		Log: Log{
-			SegmentBytes: 64 * mib, MaxBytes: 8 * gib,
-			RetainAge: 15 * time.Minute, RetainBytes: gib, SyncEvery: time.Second,
+			SegmentBytes: o.Log.SegmentBytes, MaxBytes: o.Log.MaxBytes,
+			RetainAge: o.Log.RetainAge, RetainBytes: o.Log.RetainBytes, SyncEvery: o.Log.SyncEvery,
 		},
-		MaxDirtyRows: 1_000_000, MaxDirtyBytes: 512 * mib, MaxMemory: gib,
-		WriteTimeout: 5 * time.Second, LoadTimeout: 5 * time.Second, ShutdownTimeout: 30 * time.Second,
-		MaxLoadRows: 1_000_000, MaxClients: 10_000,
+		MaxDirtyRows: o.MaxDirtyRows, MaxDirtyBytes: o.MaxDirtyBytes,
+		MaxMemory:    gib, // a library's host decides for itself, a program must not take all there is
+		WriteTimeout: o.WriteTimeout, LoadTimeout: o.LoadTimeout, ShutdownTimeout: o.ShutdownTimeout,
+		MaxLoadRows: int64(o.MaxLoadRows),
 	}
 	c.derive()
 	return c
@@ -130,7 +131,8 @@ func (c *Config) derive() {
 // embeddedIn is the database that comes with a data directory.
 func embeddedIn(dataDir string) string { return "sqlite:" + filepath.Join(dataDir, "lull.db") }
 
-// Load reads the file at path. With problems the configuration is nil.
+// Load reads the file at path. With problems the configuration is what could be read
+// all the same, for looking for more of them; it is nil if nothing could.
 func Load(path string) (*Config, []mapping.Problem) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -148,19 +150,7 @@ func Parse(file string, data []byte, env func(string) (string, bool)) (*Config, 
 	c.file, c.lines = file, d.lines
 	d.document(data, c)
 	c.derive()
-	problems := append(d.problems, c.Check()...)
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	return c, nil
-}
-
-// Locate puts the configuration's file into problems that mapping.Compile found.
-func (c *Config) Locate(problems []mapping.Problem) []mapping.Problem {
-	for i := range problems {
-		problems[i].File = c.file
-	}
-	return problems
+	return c, append(d.problems, c.Check()...)
 }
 
 // Check returns what is wrong with settings that are each well-formed. Call it again

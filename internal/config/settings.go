@@ -77,7 +77,7 @@ func (d *decoder) log(n *yaml.Node, where string, l *Log) {
 // tables reads the mappings in the file's order.
 func (d *decoder) tables(n *yaml.Node, where string, c *Config) {
 	d.entries(n, where, func(key, n *yaml.Node) {
-		s := mapping.Spec{Name: key.Value, Line: key.Line, FieldLines: map[string]int{}}
+		s := mapping.Spec{Name: key.Value, File: d.file, Line: key.Line, FieldLines: map[string]int{}}
 		at := where + "." + key.Value
 		if key.Value == "" {
 			d.complain(key, where, "a table without a name", "write the table's name")

@@ -27,6 +27,7 @@ const (
 
 // Key is what is dirty of one key.
 type Key struct {
+	name    string
 	cleared bool
 	// one is the first row, in use if its State is not 0: most keys have no other.
 	one  Row
@@ -49,8 +50,8 @@ type Row struct {
 	Known change.Known
 	State State
 
-	row    string
 	table  uint16
+	row    string
 	inline [1]change.Cell
 }
 

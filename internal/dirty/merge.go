@@ -7,7 +7,7 @@ import "github.com/lullcache/lull/internal/change"
 func (s *Set) Merge(later *Set) {
 	for space := range later.spaces {
 		for db := range later.spaces[space] {
-			if from := &later.spaces[space][db]; from.cleared || len(from.keys) > 0 {
+			if from := &later.spaces[space][db]; from.cleared || from.keys.n > 0 {
 				s.mergeMap(s.mapOf(uint16(space), uint8(db)), from)
 			}
 		}
@@ -18,41 +18,43 @@ func (s *Set) Merge(later *Set) {
 func (s *Set) mergeMap(m, later *keyMap) {
 	if later.cleared {
 		s.clearAll(m)
-		for name, k := range later.keys {
-			s.adopt(m, name, k)
+		m.keys.reserve(later.keys.n)
+		for k := range later.keys.all {
+			s.adopt(m, k)
 		}
 		return
 	}
-	for name, k := range later.keys {
-		held := m.keys[name]
+	m.keys.reserve(m.keys.n + later.keys.n)
+	for k := range later.keys.all {
+		held := m.keys.find(k.name)
 		switch {
 		case k.cleared && !m.cleared:
 			if held != nil {
-				s.drop(m, name, held)
+				s.drop(m, held)
 			}
-			s.adopt(m, name, k)
+			s.adopt(m, k)
 		case k.cleared || held == nil && m.cleared:
 			if held != nil {
-				s.drop(m, name, held)
+				s.drop(m, held)
 			}
-			s.adoptCleared(m, name, k)
+			s.adoptCleared(m, k)
 		case held == nil:
-			s.adopt(m, name, k)
+			s.adopt(m, k)
 		default:
-			s.mergeKey(m, name, held, k)
+			s.mergeKey(m, held, k)
 		}
 	}
 }
 
 // adopt puts k into m as it is.
-func (s *Set) adopt(m *keyMap, name string, k *Key) {
-	s.add(m, name, k)
+func (s *Set) adopt(m *keyMap, k *Key) {
+	s.add(m, k)
 	s.rows += k.ops()
 	s.bytes += k.bytes()
 }
 
 // adoptCleared puts k into m, which was cleared: none of its rows can be in SQL.
-func (s *Set) adoptCleared(m *keyMap, name string, k *Key) {
+func (s *Set) adoptCleared(m *keyMap, k *Key) {
 	k.cleared = false
 	k.Each(func(_ uint16, _ string, r *Row) {
 		if !r.overNothing() {
@@ -60,7 +62,7 @@ func (s *Set) adoptCleared(m *keyMap, name string, k *Key) {
 		}
 	})
 	if k.ops() > 0 {
-		s.adopt(m, name, k)
+		s.adopt(m, k)
 	}
 }
 
@@ -85,7 +87,7 @@ func (r *Row) created() State {
 	return Put
 }
 
-func (s *Set) mergeKey(m *keyMap, name string, held, later *Key) {
+func (s *Set) mergeKey(m *keyMap, held, later *Key) {
 	s.rows -= held.ops()
 	s.bytes -= held.bytes()
 	cleared := m.cleared || held.cleared
@@ -105,7 +107,7 @@ func (s *Set) mergeKey(m *keyMap, name string, held, later *Key) {
 	s.rows += held.ops()
 	s.bytes += held.bytes()
 	if held.ops() == 0 {
-		s.drop(m, name, held)
+		s.drop(m, held)
 	}
 }
 

@@ -46,8 +46,8 @@ func (s *Set) Changes(yield func(change.Placed) bool) bool {
 			if m.cleared && !yield(change.Placed{Change: c}) {
 				return false
 			}
-			for name, k := range m.keys {
-				c.Key = name
+			for k := range m.keys.all {
+				c.Key = k.name
 				if !k.changes(c, yield) {
 					return false
 				}

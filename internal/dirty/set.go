@@ -23,7 +23,7 @@ func SeqOf(position uint64, n, i int) uint64 { return position - uint64(n) + uin
 // TestBytesAreNearWhatTheHeapSays.
 const (
 	keyOverhead  = 180 // a Key with its inline row, and its place in the map
-	rowOverhead  = 190 // a Row beyond the inline one, and its place in the map
+	rowOverhead  = 145 // a Row beyond the inline one, and its place in the map
 	cellOverhead = 40  // a Cell beyond the inline one
 )
 
@@ -40,7 +40,7 @@ type Set struct {
 
 // keyMap is the keys of one space in one database.
 type keyMap struct {
-	keys    map[string]*Key
+	keys    index
 	cleared bool // ClearTable came
 }
 
@@ -87,7 +87,7 @@ func (s *Set) Apply(c *change.Change, seq uint64) {
 // changes.
 func (s *Set) Find(space uint16, db uint8, key string) *Key {
 	if int(space) < len(s.spaces) && int(db) < len(s.spaces[space]) {
-		return s.spaces[space][db].keys[key]
+		return s.spaces[space][db].keys.find(key)
 	}
 	return nil
 }
@@ -102,8 +102,8 @@ func (s *Set) Cleared(space uint16, db uint8) bool {
 func (s *Set) EachKey(f func(space uint16, db uint8, key string, k *Key)) {
 	for space := range s.spaces {
 		for db := range s.spaces[space] {
-			for name, k := range s.spaces[space][db].keys {
-				f(uint16(space), uint8(db), name, k)
+			for k := range s.spaces[space][db].keys.all {
+				f(uint16(space), uint8(db), k.name, k)
 			}
 		}
 	}
@@ -130,34 +130,40 @@ func (s *Set) mapOf(space uint16, db uint8) *keyMap {
 	return &s.spaces[space][db]
 }
 
-func (s *Set) add(m *keyMap, name string, k *Key) {
-	if m.keys == nil {
-		m.keys = make(map[string]*Key, s.hint)
+// add puts k, whose name m does not have, into m.
+func (s *Set) add(m *keyMap, k *Key) {
+	if m.keys.n == 0 {
+		m.keys.reserve(s.hint)
 	}
-	m.keys[name] = k
+	m.keys.put(k)
 	s.keys++
-	s.bytes += keyOverhead + int64(len(name))
+	s.bytes += keyOverhead + int64(len(k.name))
 }
 
 // drop removes k from m with all that it holds.
-func (s *Set) drop(m *keyMap, name string, k *Key) {
-	delete(m.keys, name)
+func (s *Set) drop(m *keyMap, k *Key) {
+	m.keys.remove(k.name)
+	s.discount(k)
+}
+
+// discount takes what k holds from the totals.
+func (s *Set) discount(k *Key) {
 	s.keys--
 	s.rows -= k.ops()
-	s.bytes -= keyOverhead + int64(len(name)) + k.bytes()
+	s.bytes -= keyOverhead + int64(len(k.name)) + k.bytes()
 }
 
 func (s *Set) put(m *keyMap, c *change.Change, seq uint64) {
-	k := m.keys[c.Key]
+	k := m.keys.find(c.Key)
 	if c.Known == change.Unknown && c.Table == change.StringsTable && s.def[c.Table].PerDB {
 		// The string is new whole, and whatever else the key was goes. Only a clear says
 		// so under all that may be merged with it.
 		s.clear(m, c.Key)
-		k = m.keys[c.Key]
+		k = m.keys.find(c.Key)
 	}
 	if k == nil {
-		k = &Key{}
-		s.add(m, c.Key, k)
+		k = &Key{name: c.Key}
+		s.add(m, k)
 	}
 	known := c.Known
 	if c.Op == change.Append || k.cleared || m.cleared {
@@ -182,7 +188,7 @@ func (s *Set) put(m *keyMap, c *change.Change, seq uint64) {
 }
 
 func (s *Set) delete(m *keyMap, c *change.Change) {
-	k := m.keys[c.Key]
+	k := m.keys.find(c.Key)
 	var r *Row
 	if k != nil {
 		r = k.Row(c.Table, c.Row)
@@ -192,15 +198,15 @@ func (s *Set) delete(m *keyMap, c *change.Change) {
 	case r == nil && cleared:
 	case r == nil:
 		if k == nil {
-			k = &Key{}
-			s.add(m, c.Key, k)
+			k = &Key{name: c.Key}
+			s.add(m, k)
 		}
 		r = k.addRow(c.Table, c.Row)
 		r.State = Delete
 		s.rows++
 		s.bytes += r.bytes()
 	case cleared:
-		s.removeRow(m, c.Key, k, r)
+		s.removeRow(m, k, r)
 	default:
 		s.bytes -= r.bytes()
 		r.remove()
@@ -209,32 +215,32 @@ func (s *Set) delete(m *keyMap, c *change.Change) {
 }
 
 // removeRow takes r from k, and k from m if nothing is left of it.
-func (s *Set) removeRow(m *keyMap, name string, k *Key, r *Row) {
+func (s *Set) removeRow(m *keyMap, k *Key, r *Row) {
 	s.rows--
 	s.bytes -= r.bytes()
 	k.removeRow(r)
 	if k.ops() == 0 {
-		s.drop(m, name, k)
+		s.drop(m, k)
 	}
 }
 
 func (s *Set) clear(m *keyMap, name string) {
-	if k := m.keys[name]; k != nil {
-		s.drop(m, name, k)
+	if k := m.keys.find(name); k != nil {
+		s.drop(m, k)
 	}
 	if m.cleared {
 		return
 	}
-	s.add(m, name, &Key{cleared: true})
+	s.add(m, &Key{name: name, cleared: true})
 	s.rows++
 }
 
 func (s *Set) clearAll(m *keyMap) {
-	for name, k := range m.keys {
-		s.drop(m, name, k)
+	for k := range m.keys.all {
+		s.discount(k)
 	}
 	if !m.cleared {
 		s.rows++
 	}
-	m.keys, m.cleared = nil, true
+	m.keys, m.cleared = index{}, true
 }

@@ -320,19 +320,19 @@ func TestSeqsRiseAndNeverRepeat(t *testing.T) {
 func TestBytesAreNearWhatTheHeapSays(t *testing.T) {
 	for name, fill := range map[string]func(*Set){
 		"keys of one row": func(s *Set) {
-			for i := range 100_000 {
+			for i := range 20_000 {
 				s.Apply(&change.Change{Op: change.Set, Table: 2, Key: fmt.Sprintf("session:%08d", i),
 					Cells: []change.Cell{{Val: value.OfString(fmt.Sprintf("%064d", i))}}}, uint64(i))
 			}
 		},
 		"one key of many rows": func(s *Set) {
-			for i := range 100_000 {
+			for i := range 20_000 {
 				s.Apply(&change.Change{Op: change.Set, Table: 2, Key: "board", Row: fmt.Sprintf("member:%09d", i),
 					Cells: []change.Cell{{Val: value.OfFloat(float64(i))}}}, uint64(i))
 			}
 		},
 		"keys of four columns": func(s *Set) {
-			for i := range 50_000 {
+			for i := range 10_000 {
 				c := change.Change{Op: change.Set, Table: 2, Key: fmt.Sprintf("player:%09d", i)}
 				for col := range uint16(4) {
 					c.Cells = append(c.Cells, change.Cell{Col: col, Val: value.OfString(fmt.Sprintf("%032d", i))})

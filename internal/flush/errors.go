@@ -50,15 +50,10 @@ type Event struct {
 	Err   error // may be nil
 }
 
-func (e Event) String() string {
-	s := string(e.Kind)
-	for _, part := range []string{e.Table, e.Text} {
-		if part != "" {
-			s += ": " + part
-		}
+// About is the table and the text.
+func (e Event) About() string {
+	if e.Table == "" || e.Text == "" {
+		return e.Table + e.Text
 	}
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
-	}
-	return s
+	return e.Table + ": " + e.Text
 }

@@ -273,6 +273,17 @@ func (f *Flusher) take() {
 	f.pending = append(f.pending, cut)
 }
 
+// takeBehind takes a cut while it is in doubt whether the first that waits is in: it
+// stays behind that one. So a source's log can be folded during a long outage.
+func (f *Flusher) takeBehind() {
+	cut := f.src.Cut()
+	if n := len(f.pending); n > 1 {
+		f.pending[n-1].Merge(cut)
+		return
+	}
+	f.pending = append(f.pending, cut)
+}
+
 // settleEmpty passes over a cut that ends where the mark is.
 func (f *Flusher) settleEmpty() bool {
 	if f.mark.Next != 0 || f.pending[0].Position() > f.mark.Position {

@@ -24,8 +24,11 @@ func (f *Flusher) open(ctx context.Context) error {
 	}
 	f.parkLettered()
 	if f.mark != assumed {
-		err := f.rewind(ctx, fmt.Sprintf("the database has %s, %s was assumed", markText(f.mark), markText(assumed)))
-		if err != nil {
+		why := fmt.Sprintf("the database has %s, %s was assumed", markText(f.mark), markText(assumed))
+		if after(assumed, f.mark) {
+			f.event(Event{Kind: Rewound, Text: why})
+		}
+		if err := f.rewind(ctx, why); err != nil {
 			return err
 		}
 	}
@@ -47,6 +50,7 @@ func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) 
 		switch sink.ClassOf(err) {
 		case sink.Retry, sink.Ambiguous:
 			f.trouble(err)
+			f.takeBehind()
 			err = f.backOff(ctx)
 		case sink.OwnTables:
 			if f.stats.fail(stateOwnTables, err) {
@@ -79,7 +83,9 @@ func (f *Flusher) reclaim(ctx context.Context, to sink.Mark) error {
 	if after(state.Mark, was) {
 		return fmt.Errorf("%w: it has %s, wanted %s or %s", ErrMark, markText(state.Mark), markText(was), markText(to))
 	}
-	return f.rewind(ctx, fmt.Sprintf("the database has %s, it had %s", markText(state.Mark), markText(was)))
+	why := fmt.Sprintf("the database has %s, it had %s", markText(state.Mark), markText(was))
+	f.event(Event{Kind: Rewound, Text: why})
+	return f.rewind(ctx, why)
 }
 
 func (f *Flusher) claimHeld(ctx context.Context) (sink.LaneState, error) {
@@ -120,7 +126,6 @@ func (f *Flusher) rewind(ctx context.Context, why string) error {
 	}
 	f.pending, f.work = cuts, nil
 	f.gate.settle(f.mark.Position)
-	f.event(Event{Kind: Rewound, Text: why})
 	if err := f.reload(ctx); err != nil {
 		return err
 	}

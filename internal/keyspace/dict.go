@@ -91,6 +91,17 @@ func (d *dict[T]) find(hash uint64, name string) T {
 	}
 }
 
+// guess returns the first item whose tag is that of hash, among the eight at which
+// its probe begins.
+func (s *segment[T]) guess(hash uint64) (it T) {
+	i := s.home(hash)
+	match := zeroBytes(binary.LittleEndian.Uint64(s.tags[i:]) ^ uint64(tagOf(hash))*lows)
+	if match != 0 {
+		it = s.items[(i+bits.TrailingZeros64(match)>>3)&(len(s.items)-1)]
+	}
+	return it
+}
+
 // zeroBytes has bit 7 set in the lowest byte of x that is 0 (and perhaps in higher
 // bytes), and nothing below it. See "Hacker's Delight", 6-1.
 func zeroBytes(x uint64) uint64 { return (x - lows) &^ x & highs }

@@ -38,7 +38,7 @@ func (c *compiler) complain(setting, what, remedy string) {
 	if setting != "" {
 		where += "." + setting
 	}
-	c.problems = append(c.problems, Problem{Line: c.spec.line(setting), Where: where, What: what, Remedy: remedy})
+	c.problems = append(c.problems, Problem{File: c.spec.File, Line: c.spec.line(setting), Where: where, What: what, Remedy: remedy})
 	c.bad = true
 }
 
@@ -58,13 +58,18 @@ func (c *compiler) table(spec *Spec) *Table {
 		return nil
 	}
 	t.Def = change.TableDef{Mapping: t.Name, Schema: t.SQL.Schema, Name: t.SQL.Name}
+	before := len(c.problems)
 	c.keyColumns(t)
 	c.rowColumns(t)
+	keyed := len(c.problems) == before
 	c.cells(t)
-	if c.bad {
-		return nil // what follows would complain of the same again
+	named := len(c.problems) == before
+	if keyed { // else it would complain of the same again
+		c.unique(t)
 	}
-	c.unique(t)
+	if !named {
+		return nil
+	}
 	c.unfilled(t)
 	c.defaults(t)
 	t.define()

@@ -63,7 +63,7 @@ func (c *compiler) identity(setting string, col Column) {
 	case f == sink.FloatNum || f == sink.JSON:
 		c.complain(setting, of("has the type "+col.Type.SQL+", whose values cannot name a row"), "use an integer, text or uuid column")
 	case f == sink.Decimal && col.Type.Scale < 0 && col.Type.Precision == 0:
-		c.complain(setting, of("is a "+col.Type.SQL+" without a scale, so 1.5 and 1.50 would be two keys and one row"), "give it a scale, as in numeric(20,0)")
+		c.complain(setting, of("has the type "+col.Type.SQL+" without a scale, so 1.5 and 1.50 would be two keys and one row"), "give it a scale, as in numeric(20,0)")
 	case f == sink.Text && !col.CaseSensitive:
 		c.complain(setting, of("has a collation for which \"a\" and \"A\", or \"a\" and \"a \", are the same, so two keys would be one row"), "give it a binary or case-sensitive collation")
 	}
@@ -107,14 +107,14 @@ func (c *compiler) streamID(t *Table) {
 		typ := &t.Row[0].Type
 		const idBytesMax = 41 // two 64-bit numbers and a dash
 		if typ.Family != sink.Text || typ.Fixed {
-			c.complain("id", fmt.Sprintf("column %s is a %s", t.Row[0].Name, typ.SQL), remedy)
+			c.complain("id", fmt.Sprintf("column %s has the type %s", t.Row[0].Name, typ.SQL), remedy)
 		} else if typ.Length > 0 && typ.Length < idBytesMax {
 			c.complain("id", fmt.Sprintf("column %s holds %d characters, and an id may have %d", t.Row[0].Name, typ.Length, idBytesMax), "make it longer")
 		}
 	case streamIDColumns:
 		for _, col := range t.Row {
 			if col.Type.Family != sink.Integer || col.Type.Bits < 64 {
-				c.complain("id", fmt.Sprintf("column %s is a %s", col.Name, col.Type.SQL), remedy)
+				c.complain("id", fmt.Sprintf("column %s has the type %s", col.Name, col.Type.SQL), remedy)
 			}
 		}
 		if t.Row[0].Name == t.Row[1].Name {
@@ -136,7 +136,7 @@ func (c *compiler) cells(t *Table) {
 			switch f := t.Cells[t.Score].Type.Family; f {
 			case sink.Integer, sink.Decimal, sink.FloatNum:
 			default:
-				c.complain("score", fmt.Sprintf("column %s is a %s", c.spec.Score, t.Cells[t.Score].Type.SQL), "a score needs an integer, numeric or float column")
+				c.complain("score", fmt.Sprintf("column %s has the type %s", c.spec.Score, t.Cells[t.Score].Type.SQL), "a score needs an integer, numeric or float column")
 			}
 		}
 	case Hash, Stream:
@@ -189,7 +189,7 @@ func (c *compiler) managed(t *Table, setting, name string) int {
 		if setting == "updated_at" {
 			remedy += ", or a bigint for milliseconds since 1970"
 		}
-		c.complain(setting, fmt.Sprintf("column %s is a %s", name, col.Type.SQL), remedy)
+		c.complain(setting, fmt.Sprintf("column %s has the type %s", name, col.Type.SQL), remedy)
 	}
 	col.Managed = true
 	t.addCell(col)

@@ -44,7 +44,7 @@ var complaints = []struct {
 	{"two columns with one field", Spec{Name: "players", Key: "p:{id}", Type: "hash", Fields: map[string]string{"score": "name"}}, "field score is column name and column score"},
 	{"two fields for one column", Spec{Name: "players", Key: "p:{id}", Type: "hash", Fields: map[string]string{"a": "name", "b": "name"}}, "column name is field a and field b"},
 	{"expiry without a column", Spec{Name: "players", Key: "p:{id}", Type: "hash", OnExpire: "delete"}, "name a timestamp column with `expires:`"},
-	{"expiry in a text", Spec{Name: "players", Key: "p:{id}", Type: "hash", OnExpire: "delete", Expires: "name"}, "tables.players.expires: column name is a character varying(20); use a timestamp column"},
+	{"expiry in a text", Spec{Name: "players", Key: "p:{id}", Type: "hash", OnExpire: "delete", Expires: "name"}, "tables.players.expires: column name has the type character varying(20); use a timestamp column"},
 	{"expiry that cannot be NULL", Spec{Name: "players", Key: "p:{id}", Type: "hash", OnExpire: "delete", Expires: "created_at"}, "drop its NOT NULL"},
 	{"an unused expiry column", Spec{Name: "players", Key: "p:{id}", Type: "hash", Expires: "gone_at"}, "write on_expire: delete"},
 	{"expiry of a collection", Spec{Name: "scores", Key: "s:{board}", Type: "zset", Member: "player_id", Score: "points", OnExpire: "delete"}, "write on_expire: evict"},

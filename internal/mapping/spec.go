@@ -47,8 +47,9 @@ type Spec struct {
 	Ack string
 	// MaxLoadRows bounds the rows that one key may load; 0: the server's.
 	MaxLoadRows int
-	// Line is where the entry stands in its file, FieldLines where its settings do
-	// (by name); for messages only.
+	// Line is where the entry stands in File, FieldLines where its settings do (by
+	// name); for messages only.
+	File       string
 	Line       int
 	FieldLines map[string]int
 }

@@ -27,6 +27,7 @@ const (
 
 	bufferMin  = 4 << 10
 	bufferKeep = 64 << 10 // a buffer larger than this is given back when it is not needed
+	argsKeep   = 8 << 10  // an arena for more arguments than this is given back
 	bufferIdle = 1 << 20  // one larger than this is given back before each wait for a new command
 	readMax    = 64 << 10 // bytes to ask for at once, but for the rest of a long argument
 )
@@ -77,7 +78,9 @@ func (r *Reader) Cap() int { return cap(r.buf) }
 // returns src's error only if nothing was read.
 func (r *Reader) Fill(src io.Reader) error {
 	clear(r.args)
-	r.args = r.args[:0]
+	if r.args = r.args[:0]; cap(r.args) > argsKeep {
+		r.args = nil
+	}
 	r.makeRoom()
 	n, err := src.Read(r.buf[len(r.buf):min(cap(r.buf), len(r.buf)+r.want())])
 	r.buf = r.buf[:len(r.buf)+n]

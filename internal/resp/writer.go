@@ -3,6 +3,8 @@ package resp
 import (
 	"math"
 	"strconv"
+
+	"github.com/lullcache/lull/value"
 )
 
 // Writer gathers replies in one buffer. The zero Writer writes RESP2. The methods
@@ -10,6 +12,28 @@ import (
 type Writer struct {
 	buf   []byte
 	three bool
+	most  int
+	// over is where in buf the first value was left out, plus one; 0: none was.
+	over int
+}
+
+// SetLimit bounds the buffer: a string that would make it longer than most bytes is
+// left out, with a null in its place, and Over says so. 0: no bound.
+func (w *Writer) SetLimit(most int) { w.most = most }
+
+// Over reports whether replies are incomplete, because of the limit.
+func (w *Writer) Over() bool { return w.over > 0 }
+
+// fits makes room for a string of n bytes, or leaves it out.
+func (w *Writer) fits(n int) bool {
+	if w.most == 0 || len(w.buf)+n <= w.most {
+		return true
+	}
+	if w.over == 0 {
+		w.over = len(w.buf) + 1
+	}
+	w.Null()
+	return false
 }
 
 // SetVersion chooses the protocol version, 2 or 3.
@@ -30,10 +54,16 @@ func (w *Writer) Bytes() []byte { return w.buf }
 func (w *Writer) Len() int { return len(w.buf) }
 
 // Truncate forgets what was written after Len was n.
-func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }
+func (w *Writer) Truncate(n int) {
+	w.buf = w.buf[:n]
+	if n < w.over {
+		w.over = 0
+	}
+}
 
 // Reset forgets everything, and gives back a buffer larger than keep bytes.
 func (w *Writer) Reset(keep int) {
+	w.over = 0
 	if cap(w.buf) > keep {
 		w.buf = nil
 		return
@@ -77,12 +107,18 @@ func (w *Writer) Int(n int64) {
 
 // Bulk writes a bulk string.
 func (w *Writer) Bulk(b []byte) {
+	if !w.fits(len(b)) {
+		return
+	}
 	w.head('$', len(b))
 	w.buf = append(append(w.buf, b...), '\r', '\n')
 }
 
 // BulkString writes a bulk string.
 func (w *Writer) BulkString(s string) {
+	if !w.fits(len(s)) {
+		return
+	}
 	w.head('$', len(s))
 	w.buf = append(append(w.buf, s...), '\r', '\n')
 }
@@ -190,18 +226,11 @@ func (w *Writer) head(kind byte, n int) {
 	w.buf = append(strconv.AppendInt(append(w.buf, kind), int64(n), 10), '\r', '\n')
 }
 
-// AppendDouble appends f as Redis 7.0 shows scores: C's %.17g, and "inf", "-inf"
-// or "nan".
+// AppendDouble appends f as Redis 7.0 shows scores: as value.AppendFloat, with the
+// sign of a zero.
 func AppendDouble(dst []byte, f float64) []byte {
-	switch {
-	case math.IsInf(f, 1):
-		return append(dst, "inf"...)
-	case math.IsInf(f, -1):
-		return append(dst, "-inf"...)
-	case math.IsNaN(f):
-		return append(dst, "nan"...)
-	case f == math.Trunc(f) && math.Abs(f) < 1e15 && (f != 0 || !math.Signbit(f)):
-		return strconv.AppendInt(dst, int64(f), 10) // the same text, sooner
+	if f == 0 && math.Signbit(f) {
+		return append(dst, "-0"...)
 	}
-	return strconv.AppendFloat(dst, f, 'g', 17, 64)
+	return value.AppendFloat(dst, f)
 }

@@ -8,12 +8,8 @@ import (
 	"strings"
 
 	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/sink/sqlsink"
 )
-
-// catalogQuerier is a *sql.DB, *sql.Conn or *sql.Tx.
-type catalogQuerier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
 
 // ReadCatalog describes the named tables ("name" in the connection's database, or
 // "database.name"), or all tables of that database if none is named. A table that
@@ -22,9 +18,9 @@ type catalogQuerier interface {
 // The server shows an account only what it has a privilege on: tables with any
 // privilege, triggers with TRIGGER. Keys on prefixes of columns are left out, since
 // they do not say that the whole values differ.
-func ReadCatalog(ctx context.Context, q catalogQuerier, names []string) (*sink.Catalog, error) {
+func ReadCatalog(ctx context.Context, q sqlsink.Querier, names []string) (*sink.Catalog, error) {
 	r := catalogReader{q: q, collations: map[string]bool{}}
-	err := r.each(ctx, "version", "SELECT VERSION() LIKE '%MariaDB%'", nil, func(rows *sql.Rows) error { return rows.Scan(&r.mariadb) })
+	err := sqlsink.EachRow(ctx, r.q, "version", "SELECT VERSION() LIKE '%MariaDB%'", nil, func(rows *sql.Rows) error { return rows.Scan(&r.mariadb) })
 	if err == nil {
 		err = r.readTables(ctx, names)
 	}
@@ -49,7 +45,7 @@ func ReadCatalog(ctx context.Context, q catalogQuerier, names []string) (*sink.C
 
 // catalogReader gathers a catalog, table by table.
 type catalogReader struct {
-	q          catalogQuerier
+	q          sqlsink.Querier
 	mariadb    bool
 	collations map[string]bool // whether a collation tells strings apart, once asked
 	tables     []*catalogTable
@@ -76,7 +72,7 @@ func (r *catalogReader) readTables(ctx context.Context, names []string) error {
 			}
 		}
 	}
-	return r.each(ctx, "tables", tablesQuery+where+" ORDER BY TABLE_SCHEMA, TABLE_NAME", args, func(rows *sql.Rows) error {
+	return sqlsink.EachRow(ctx, r.q, "tables", tablesQuery+where+" ORDER BY TABLE_SCHEMA, TABLE_NAME", args, func(rows *sql.Rows) error {
 		t := &catalogTable{}
 		var here sql.NullBool // NULL without a current database
 		if err := rows.Scan(&t.database, &here, &t.Name, &t.View); err != nil {
@@ -99,7 +95,7 @@ const columnsQuery = `SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE = 
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND BINARY TABLE_NAME = ? ORDER BY ORDINAL_POSITION`
 
 func (r *catalogReader) readColumns(ctx context.Context, t *catalogTable) error {
-	err := r.each(ctx, "columns of "+t.String(), columnsQuery, []any{t.database, t.Name}, func(rows *sql.Rows) error {
+	err := sqlsink.EachRow(ctx, r.q, "columns of "+t.String(), columnsQuery, []any{t.database, t.Name}, func(rows *sql.Rows) error {
 		var row columnRow
 		var c sink.Column
 		if err := rows.Scan(&c.Name, &row.data, &row.full, &c.Nullable, &row.expression, &row.extra,
@@ -146,7 +142,7 @@ func (r *catalogReader) tellsApart(ctx context.Context, charset, collation strin
 		conditions = append(conditions, differs("a", "a "))
 	}
 	var apart bool
-	err := r.each(ctx, "collation "+collation, "SELECT "+strings.Join(conditions, " AND "), nil, func(rows *sql.Rows) error { return rows.Scan(&apart) })
+	err := sqlsink.EachRow(ctx, r.q, "collation "+collation, "SELECT "+strings.Join(conditions, " AND "), nil, func(rows *sql.Rows) error { return rows.Scan(&apart) })
 	r.collations[key] = apart
 	return apart, err
 }
@@ -158,7 +154,7 @@ func (r *catalogReader) readJSONChecks(ctx context.Context, t *catalogTable) err
 		return nil
 	}
 	const query = `SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ? AND BINARY TABLE_NAME = ?`
-	return r.each(ctx, "checks of "+t.String(), query, []any{t.database, t.Name}, func(rows *sql.Rows) error {
+	return sqlsink.EachRow(ctx, r.q, "checks of "+t.String(), query, []any{t.database, t.Name}, func(rows *sql.Rows) error {
 		var clause string
 		if err := rows.Scan(&clause); err != nil {
 			return err
@@ -181,7 +177,7 @@ WHERE TABLE_SCHEMA = ? AND BINARY TABLE_NAME = ? AND NON_UNIQUE = 0 ORDER BY IND
 func (r *catalogReader) readKeys(ctx context.Context, t *catalogTable) error {
 	var names []string
 	columns, partial := map[string][]string{}, map[string]bool{}
-	err := r.each(ctx, "keys of "+t.String(), keysQuery, []any{t.database, t.Name}, func(rows *sql.Rows) error {
+	err := sqlsink.EachRow(ctx, r.q, "keys of "+t.String(), keysQuery, []any{t.database, t.Name}, func(rows *sql.Rows) error {
 		var name string
 		var column sql.NullString
 		var prefix bool
@@ -214,7 +210,7 @@ FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_C
 WHERE k.TABLE_SCHEMA = ? AND BINARY k.TABLE_NAME = ? AND k.REFERENCED_TABLE_NAME IS NOT NULL ORDER BY k.CONSTRAINT_NAME, k.ORDINAL_POSITION`
 
 func (r *catalogReader) readForeignKeys(ctx context.Context, t *catalogTable) error {
-	return r.each(ctx, "foreign keys of "+t.String(), foreignKeysQuery, []any{t.database, t.Name}, func(rows *sql.Rows) error {
+	return sqlsink.EachRow(ctx, r.q, "foreign keys of "+t.String(), foreignKeysQuery, []any{t.database, t.Name}, func(rows *sql.Rows) error {
 		var f sink.ForeignKey
 		var column, refColumn string
 		var here sql.NullBool
@@ -237,23 +233,5 @@ func (r *catalogReader) readForeignKeys(ctx context.Context, t *catalogTable) er
 func (r *catalogReader) readTriggers(ctx context.Context, t *catalogTable) error {
 	const query = `SELECT COUNT(*) > 0 FROM information_schema.TRIGGERS
 WHERE EVENT_OBJECT_SCHEMA = ? AND BINARY EVENT_OBJECT_TABLE = ? AND EVENT_MANIPULATION IN ('INSERT', 'UPDATE')`
-	return r.each(ctx, "triggers of "+t.String(), query, []any{t.database, t.Name}, func(rows *sql.Rows) error { return rows.Scan(&t.Triggers) })
-}
-
-// each runs a query and calls scan for each of its rows.
-func (r *catalogReader) each(ctx context.Context, what, query string, args []any, scan func(*sql.Rows) error) error {
-	rows, err := r.q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
+	return sqlsink.EachRow(ctx, r.q, "triggers of "+t.String(), query, []any{t.database, t.Name}, func(rows *sql.Rows) error { return rows.Scan(&t.Triggers) })
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/sink/sqlsink"
 )
 
 // columnRow is what information_schema.COLUMNS says of a column.
@@ -137,7 +138,7 @@ func (r *catalogReader) readDefaults(ctx context.Context, t *catalogTable) error
 			c.Made = true
 			continue
 		case evaluate:
-			if err := r.each(ctx, "default of "+t.String()+"."+c.Name, "SELECT "+expression, nil, func(rows *sql.Rows) error {
+			if err := sqlsink.EachRow(ctx, r.q, "default of "+t.String()+"."+c.Name, "SELECT "+expression, nil, func(rows *sql.Rows) error {
 				return rows.Scan(&expression)
 			}); err != nil {
 				return err

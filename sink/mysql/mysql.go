@@ -250,14 +250,7 @@ func (s *Sink) Count(ctx context.Context, t *sink.Table, distinct []int, where [
 func (s *Sink) tableName(t *sink.Table) string { return syntax.TableName(s.placed(t)) }
 
 // placed is t, or its copy with the schema of Lull's own tables.
-func (s *Sink) placed(t *sink.Table) *sink.Table {
-	if s.opts.OwnSchema == "" || !s.own.Is(t) {
-		return t
-	}
-	placed := *t
-	placed.Schema = s.opts.OwnSchema
-	return &placed
-}
+func (s *Sink) placed(t *sink.Table) *sink.Table { return s.own.Placed(t, s.opts.OwnSchema) }
 
 // dialect is what the shared layer needs.
 type dialect struct{ s *Sink }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -74,3 +75,23 @@ func (d dialect) NotCommitted(err error) bool {
 	var e *pgconn.PgError
 	return errors.Is(err, errRolledBack) || (errors.As(err, &e) && definite(e))
 }
+
+// oneLine is an error of pgx in one line: a connection that fails tells of every
+// address that was tried, each in a line, and of one with and without TLS.
+type oneLine struct{ err error }
+
+func (e *oneLine) Error() string {
+	head, tries, _ := strings.Cut(e.err.Error(), "\n")
+	var seen []string
+	for line := range strings.Lines(tries) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(seen, line) {
+			seen = append(seen, line)
+		}
+	}
+	if len(seen) == 0 {
+		return head
+	}
+	return head + " " + strings.Join(seen, "; ")
+}
+
+func (e *oneLine) Unwrap() error { return e.err }

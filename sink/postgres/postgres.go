@@ -97,7 +97,7 @@ func (s *Sink) reading(ctx context.Context, t *sink.Table, f func(ctx context.Co
 	for try := 0; ; try++ {
 		conn, err := pool.Acquire(ctx)
 		if err != nil {
-			return sqlsink.Classify(judge(err), fmt.Errorf("connect: %w", err), nil)
+			return sqlsink.Classify(judge(err), fmt.Errorf("connect: %w", &oneLine{err}), nil)
 		}
 		err = f(ctx, conn.Conn())
 		conn.Release() // closes a connection that is still in a transaction
@@ -281,14 +281,7 @@ func (s *Sink) Count(ctx context.Context, t *sink.Table, distinct []int, where [
 func (s *Sink) tableName(t *sink.Table) string { return syntax.TableName(s.placed(t)) }
 
 // placed is t, or its copy with the schema of Lull's own tables.
-func (s *Sink) placed(t *sink.Table) *sink.Table {
-	if s.opts.OwnSchema == "" || !s.own.Is(t) {
-		return t
-	}
-	placed := *t
-	placed.Schema = s.opts.OwnSchema
-	return &placed
-}
+func (s *Sink) placed(t *sink.Table) *sink.Table { return s.own.Placed(t, s.opts.OwnSchema) }
 
 func (s *Sink) ownTable(name string) string {
 	return syntax.TableName(&sink.Table{Schema: s.opts.OwnSchema, Name: name})
@@ -309,7 +302,7 @@ func (d dialect) Connect(ctx context.Context) (sqlsink.Session, error) {
 	defer cancel()
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, fmt.Errorf("connect: %w", &oneLine{err})
 	}
 	return &session{s: d.s, conn: conn, id: id}, nil
 }

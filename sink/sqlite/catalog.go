@@ -9,12 +9,8 @@ import (
 	"strings"
 
 	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/sink/sqlsink"
 )
-
-// catalogQuerier is a *sql.DB, *sql.Conn or *sql.Tx.
-type catalogQuerier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
 
 // ReadCatalog describes the named tables ("name" in the main database, or
 // "attached.name"), or all tables of the main database if none is named. A table
@@ -22,7 +18,7 @@ type catalogQuerier interface {
 //
 // SQLite lets any value into any column. The types here are what the declared ones
 // promise, which Lull then keeps to; see resolveType.
-func ReadCatalog(ctx context.Context, q catalogQuerier, names []string) (*sink.Catalog, error) {
+func ReadCatalog(ctx context.Context, q sqlsink.Querier, names []string) (*sink.Catalog, error) {
 	r := catalogReader{q: q}
 	err := r.readTables(ctx, names)
 	for _, t := range r.tables {
@@ -46,7 +42,7 @@ func ReadCatalog(ctx context.Context, q catalogQuerier, names []string) (*sink.C
 
 // catalogReader gathers a catalog, table by table.
 type catalogReader struct {
-	q      catalogQuerier
+	q      sqlsink.Querier
 	tables []*catalogTable
 }
 
@@ -65,7 +61,7 @@ const mainDatabase = "main"
 func (r *catalogReader) readTables(ctx context.Context, names []string) error {
 	const query = `SELECT schema, name, type = 'view', wr, strict FROM pragma_table_list
 WHERE type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY schema, name`
-	err := r.each(ctx, "tables", query, nil, func(rows *sql.Rows) error {
+	err := sqlsink.EachRow(ctx, r.q, "tables", query, nil, func(rows *sql.Rows) error {
 		t := &catalogTable{}
 		if err := rows.Scan(&t.database, &t.Name, &t.View, &t.withoutRowID, &t.strict); err != nil {
 			return err
@@ -85,7 +81,7 @@ WHERE type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\_%' ESCAPE 
 	for _, t := range r.tables {
 		query := "SELECT coalesce(max(sql), '') FROM " + quoteName(t.database) + ".sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
 		if err == nil {
-			err = r.each(ctx, "statement of "+t.String(), query, []any{t.Name}, func(rows *sql.Rows) error { return rows.Scan(&t.ddl) })
+			err = sqlsink.EachRow(ctx, r.q, "statement of "+t.String(), query, []any{t.Name}, func(rows *sql.Rows) error { return rows.Scan(&t.ddl) })
 		}
 	}
 	return err
@@ -96,7 +92,7 @@ WHERE type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\_%' ESCAPE 
 func (r *catalogReader) readColumns(ctx context.Context, t *catalogTable) error {
 	const query = "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?, ?) WHERE hidden <> 1 ORDER BY cid"
 	places := map[string]int{}
-	err := r.each(ctx, "columns of "+t.String(), query, []any{t.Name, t.database}, func(rows *sql.Rows) error {
+	err := sqlsink.EachRow(ctx, r.q, "columns of "+t.String(), query, []any{t.Name, t.database}, func(rows *sql.Rows) error {
 		var c sink.Column
 		var declared string
 		var filled bool
@@ -130,7 +126,7 @@ func (r *catalogReader) readCollations(ctx context.Context, t *catalogTable) err
 		}
 		query := fmt.Sprintf("SELECT v <> 'A' AND v <> 'a ' FROM (SELECT %s AS v FROM %s.%s WHERE 0 UNION ALL SELECT 'a')",
 			quoteName(c.Name), quoteName(t.database), quoteName(t.Name))
-		if err := r.each(ctx, "collation of "+t.String()+"."+c.Name, query, nil, func(rows *sql.Rows) error {
+		if err := sqlsink.EachRow(ctx, r.q, "collation of "+t.String()+"."+c.Name, query, nil, func(rows *sql.Rows) error {
 			return rows.Scan(&c.CaseSensitive)
 		}); err != nil {
 			return err
@@ -149,7 +145,7 @@ WHERE l."unique" AND NOT l.partial AND x.key ORDER BY l.name, x.seqno`
 	var indexes []string
 	keys, unfit := map[string][]string{}, map[string]bool{}
 	indexed := false
-	err := r.each(ctx, "keys of "+t.String(), query, []any{t.Name, t.database}, func(rows *sql.Rows) error {
+	err := sqlsink.EachRow(ctx, r.q, "keys of "+t.String(), query, []any{t.Name, t.database}, func(rows *sql.Rows) error {
 		var index, origin, column, collation string
 		var id int
 		if err := rows.Scan(&index, &origin, &id, &column, &collation); err != nil {
@@ -185,7 +181,7 @@ func (r *catalogReader) readForeignKeys(ctx context.Context, t *catalogTable) er
 	const query = `SELECT id, "table", "from", coalesce("to", ''), lower(on_update), lower(on_delete)
 FROM pragma_foreign_key_list(?, ?) ORDER BY id DESC, seq`
 	last := -1
-	err := r.each(ctx, "foreign keys of "+t.String(), query, []any{t.Name, t.database}, func(rows *sql.Rows) error {
+	err := sqlsink.EachRow(ctx, r.q, "foreign keys of "+t.String(), query, []any{t.Name, t.database}, func(rows *sql.Rows) error {
 		var f sink.ForeignKey
 		var id int
 		var column, refColumn string
@@ -223,7 +219,7 @@ FROM pragma_foreign_key_list(?, ?) ORDER BY id DESC, seq`
 // key.
 func (r *catalogReader) readReferenced(ctx context.Context, t *catalogTable, f *sink.ForeignKey) error {
 	const query = "SELECT name FROM pragma_table_xinfo(?, ?) WHERE pk > 0 ORDER BY pk"
-	return r.each(ctx, "key of "+f.RefTable, query, []any{f.RefTable, t.database}, func(rows *sql.Rows) error {
+	return sqlsink.EachRow(ctx, r.q, "key of "+f.RefTable, query, []any{f.RefTable, t.database}, func(rows *sql.Rows) error {
 		var column string
 		if err := rows.Scan(&column); err != nil {
 			return err
@@ -235,7 +231,7 @@ func (r *catalogReader) readReferenced(ctx context.Context, t *catalogTable, f *
 
 func (r *catalogReader) readTriggers(ctx context.Context, t *catalogTable) error {
 	query := "SELECT sql FROM " + quoteName(t.database) + ".sqlite_schema WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE"
-	return r.each(ctx, "triggers of "+t.String(), query, []any{t.Name}, func(rows *sql.Rows) error {
+	return sqlsink.EachRow(ctx, r.q, "triggers of "+t.String(), query, []any{t.Name}, func(rows *sql.Rows) error {
 		var ddl string
 		if err := rows.Scan(&ddl); err != nil {
 			return err
@@ -243,24 +239,6 @@ func (r *catalogReader) readTriggers(ctx context.Context, t *catalogTable) error
 		t.Triggers = t.Triggers || triggerEvent(ddl) != "DELETE"
 		return nil
 	})
-}
-
-// each runs a query and calls scan for each of its rows.
-func (r *catalogReader) each(ctx context.Context, what, query string, args []any, scan func(*sql.Rows) error) error {
-	rows, err := r.q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
 }
 
 // quoteName uses backticks: a name in double quotes that is no column is a string

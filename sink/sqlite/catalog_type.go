@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/sink/sqlsink"
 )
 
 // The years that SQLite's date functions know, but for the year 0.
@@ -113,7 +114,7 @@ func (r *catalogReader) readDefaults(ctx context.Context, t *catalogTable) error
 			query = "SELECT CAST(" + expression.String + " AS TEXT)"
 		}
 		var v any
-		if err := r.each(ctx, "default of "+t.String()+"."+c.Name, query, nil, func(rows *sql.Rows) error { return rows.Scan(&v) }); err != nil {
+		if err := sqlsink.EachRow(ctx, r.q, "default of "+t.String()+"."+c.Name, query, nil, func(rows *sql.Rows) error { return rows.Scan(&v) }); err != nil {
 			return err
 		}
 		if v != nil {

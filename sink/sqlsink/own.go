@@ -66,6 +66,16 @@ func (o *Own) Data(name string) *sink.Table {
 // Is reports whether t is one of the tables that o describes.
 func (o *Own) Is(t *sink.Table) bool { return o.tables[t.Name] == t }
 
+// Placed is t, or its copy in the schema if it is one of o's and schema is not empty.
+func (o *Own) Placed(t *sink.Table, schema string) *sink.Table {
+	if schema == "" || !o.Is(t) {
+		return t
+	}
+	placed := *t
+	placed.Schema = schema
+	return &placed
+}
+
 func (o *Own) describe(t OwnTypes) {
 	name, db := column("name", t.Name), column("db", t.Small)
 	key, expires := column("key", t.Key), nullable(column("expires_at", t.Stamp))

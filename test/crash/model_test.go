@@ -13,7 +13,7 @@ import (
 type report struct {
 	name string
 
-	kills, failpoints, databaseKills, outages, restarts  atomic.Int64
+	kills, failpoints, databaseKills, outages            atomic.Int64
 	sent, acked, refused, unanswered, checked, snapshots atomic.Int64
 	lost, doubled, invented, torn                        atomic.Int64
 	round                                                atomic.Int64

@@ -1,0 +1,184 @@
+package crash
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"github.com/redis/go-redis/v9"
+)
+
+var histories = flag.Int("histories", 4, "how many histories with kills inside are checked for linearizability, on each database")
+
+const (
+	linearClients = 5
+	linearKills   = 2
+	linearOps     = 30               // of a client, between two starts
+	checkWait     = 60 * time.Second // a check that takes longer has no result, which fails the test
+)
+
+// TestLinearizable: clients use few keys at the same time, and Lull is killed and
+// started again in between. There has to be an order of all commands on a key that
+// explains each answer, in which a command stands between its sending and its answer.
+// One that was not answered stands before the kill, or nowhere: what did not happen
+// by then must not happen later.
+func TestLinearizable(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, d *database) {
+		in := newInstance(t, release)
+		tried := newReport(t, d.name)
+		rng := rand.New(rand.NewPCG(*seed, 2<<32))
+		for n := range *histories {
+			h := &history{number: n, rep: tried, begun: time.Now()}
+			for life := range linearKills + 1 {
+				in.configure(fmt.Sprintf("database: %q\nack: %s\nflush: {max_delay: 15ms, lull: 2ms}\n%s", d.url, acks[(n+life)%len(acks)], mappings))
+				in.start()
+				h.live(t, in, rng.Uint64(), life < linearKills, time.Duration(5+rng.IntN(60))*time.Millisecond)
+			}
+			in.end(0)
+			h.check(t)
+		}
+	})
+}
+
+// history is what clients asked and were told, on keys of its own.
+type history struct {
+	number int
+	rep    *report
+	begun  time.Time
+
+	mu  sync.Mutex
+	ops []porcupine.Operation
+}
+
+// call is what a client asks.
+type call struct{ verb, key, arg string }
+
+// answer is what it was told.
+type answer struct {
+	text  string
+	known bool // else the command was done, and what it answered is not known
+	maybe bool // not even whether it was done
+}
+
+func (h *history) now() int64 { return int64(time.Since(h.begun)) }
+
+// live is one life of the server: clients write and read until it is killed, or
+// until they are through.
+func (h *history) live(t *testing.T, in *instance, seed uint64, kill bool, after time.Duration) {
+	var running sync.WaitGroup
+
+	unanswered := make([]*porcupine.Operation, linearClients)
+	for id := range linearClients {
+		running.Go(func() { unanswered[id] = h.client(t, in, id, rand.New(rand.NewPCG(seed, uint64(id)))) })
+	}
+	if kill {
+		time.Sleep(after)
+		in.kill()
+		h.rep.kills.Add(1)
+	}
+	killed := h.now()
+	running.Wait()
+	for _, op := range unanswered {
+		if op == nil {
+			continue
+		}
+		if !kill {
+			t.Errorf("a connection broke, and nobody was killed: %v", op.Input)
+		}
+		op.Return = max(killed, op.Call+1)
+		h.ops = append(h.ops, *op)
+	}
+}
+
+// client sends one command after the other. It returns the one that got no answer.
+func (h *history) client(t *testing.T, in *instance, id int, rng *rand.Rand) *porcupine.Operation {
+	rdb := in.client()
+	defer rdb.Close()
+	conn := rdb.Conn()
+	defer conn.Close()
+	for range linearOps {
+		c := h.pick(rng)
+		op := porcupine.Operation{ClientId: id, Input: c, Call: h.now()}
+		reply, err := conn.Do(context.Background(), c.command()...).Result()
+		op.Return = h.now()
+		h.rep.sent.Add(1)
+		switch {
+		case err == redis.Nil:
+			op.Output = answer{text: "nil", known: true}
+		case err == nil:
+			op.Output = answer{text: fmt.Sprint(reply), known: true}
+		case !isReply(err):
+			h.rep.unanswered.Add(1)
+			op.Output = answer{maybe: true}
+			return &op
+		case strings.HasPrefix(err.Error(), "TIMEOUT "):
+			op.Output = answer{}
+		case strings.HasPrefix(err.Error(), "LOADING "):
+			continue // nothing was done
+		case strings.HasPrefix(err.Error(), "ERR value is not an integer"):
+			op.Output = answer{text: "not an integer", known: true}
+		default:
+			t.Errorf("%v: %v", c, err)
+			continue
+		}
+		h.rep.acked.Add(1)
+		h.mu.Lock()
+		h.ops = append(h.ops, op)
+		h.mu.Unlock()
+	}
+	return nil
+}
+
+// pick chooses a command. Keys are few, so that clients meet: two generic strings,
+// and a row of a mapped table, which holds numbers only.
+func (h *history) pick(rng *rand.Rand) call {
+	n := rng.Uint32()
+	if rng.IntN(3) == 0 {
+		verbs := []string{"GET", "GET", "SET", "INCR", "INCR", "DEL", "LULL FORGET"}
+		return call{verbs[rng.IntN(len(verbs))], fmt.Sprintf("views:linear-%d", h.number), fmt.Sprint(n)}
+	}
+	verbs := []string{"GET", "GET", "SET", "SET", "INCR", "INCR", "DEL", "APPEND", "LULL FORGET"}
+	arg := fmt.Sprint(n)
+	if rng.IntN(3) == 0 {
+		arg = fmt.Sprintf("x%d", n)
+	}
+	return call{verbs[rng.IntN(len(verbs))], fmt.Sprintf("linear-%d-%d", h.number, rng.IntN(2)), arg}
+}
+
+func (c call) command() []any {
+	var args []any
+	for _, word := range strings.Fields(c.verb) {
+		args = append(args, word)
+	}
+	args = append(args, c.key)
+	if c.verb == "SET" || c.verb == "APPEND" {
+		args = append(args, c.arg)
+	}
+	return args
+}
+
+// check looks for the order.
+func (h *history) check(t *testing.T) {
+	h.rep.checked.Add(1)
+	model := linearModel.ToModel()
+	result, info := porcupine.CheckOperationsVerbose(model, h.ops, checkWait)
+	if result == porcupine.Ok {
+		return
+	}
+	if *logs != "" {
+		file := filepath.Join(*logs, fmt.Sprintf("%s-%d.html", strings.ReplaceAll(t.Name(), "/", "-"), h.number))
+		if err := porcupine.VisualizePath(model, info, file); err != nil {
+			t.Errorf("drawing the history: %v", err)
+		}
+	}
+	t.Errorf("history %d of %d commands is not linearizable: %v; the seed is %d, -logs=folder draws it", h.number, len(h.ops), result, *seed)
+	t.FailNow()
+}
