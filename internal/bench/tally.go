@@ -11,7 +11,7 @@ import (
 // it runs.
 type tally struct {
 	answered, refused atomic.Uint64
-	unsure            uint64 // sent, and the connection broke before the answer
+	unsure            uint64 // answered with an error, so that they may be in or not
 	points, hits      int64  // answered
 	unsureSum         int64  // of points and hits that may be in or not
 	events            int64
@@ -83,7 +83,7 @@ type totals struct {
 type Check struct {
 	What       string
 	Want, Have int64
-	// Slack is how much more SQL may have: writes whose answer was an error, or was lost.
+	// Slack is how much more SQL may have: writes whose answer was an error.
 	Slack int64
 }
 
