@@ -4,7 +4,7 @@ GO ?= go
 # All packages; as in: make test PACKAGES=./internal/wal
 PACKAGES ?= ./...
 # The longest that one package's tests may take.
-TEST_TIMEOUT ?= 8m
+TEST_TIMEOUT ?= 12m
 
 .DEFAULT_GOAL := help
 .PHONY: help prepare build fmt lint test crash soak stress fuzz cgo

@@ -149,6 +149,9 @@ func (db *DB) recover(m sink.Mark) ([]*dirty.Cut, error) {
 			return nil, err
 		}
 		floor = last.lastMs
+		if rows, _, _ := cuts[0].Size(); rows == 0 && len(cuts) == 1 {
+			cuts = nil // the database has everything: there is nothing to flush
+		}
 	}
 	db.clock = newClock(floor)
 	for i := range db.shards {
