@@ -97,6 +97,7 @@ type difference struct {
 var differences = []difference{
 	differ(`^OBJECT ENCODING`, `^\$"(embstr|raw|listpack|ziplist|quicklist|intset|hashtable|skiplist|stream|int)"$`, `^\$"\w+"$`,
 		"the encodings are Lull's own, under Redis's names"),
+	differ(`^OBJECT IDLETIME`, `^:\d+$`, `^:\d+$`, "to look at a key's type or expiry counts as a use"),
 	differ(`^OBJECT REFCOUNT`, `^:\d+$`, `^:1$`, "small integers are not shared"),
 	differ(`.`, `.`, `^-ERR key and member`,
 		"a key with its member has 2,000 bytes at most, so that every database can index it"),
