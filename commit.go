@@ -135,17 +135,17 @@ func (tx *Tx) settleEntry(t *touched, changed bool) {
 	t.h.sh.notify(t.h.db, e.Key)
 	if t.h.t == nil && e.Flags&keyspace.Absent != 0 {
 		t.h.sh.remove(t.h.db, t.h.hash, e)
-		tx.db.account(t.h.sh, -t.before)
+		tx.db.account(-t.before)
 		return
 	}
-	tx.db.account(t.h.sh, e.Bytes()-t.before)
+	tx.db.account(e.Bytes() - t.before)
 }
 
 // forget drops the touched entries from memory.
 func (tx *Tx) forget() {
 	for _, t := range tx.touched {
 		t.h.sh.remove(t.h.db, t.h.hash, t.h.e)
-		tx.db.account(t.h.sh, -t.before)
+		tx.db.account(-t.before)
 		tx.db.complete[t.h.db].Store(false)
 	}
 	for n := range tx.db.complete {

@@ -33,14 +33,14 @@ func (db *DB) install(k *loadKey, m *image, aside uint64) error {
 	if e != nil {
 		fresh.Cut = e.Cut
 		mergeBlind(fresh, e, k.t, m.tail)
-		db.account(sh, -e.Bytes())
+		db.account(-e.Bytes())
 		sh.remove(k.db, k.hash, e)
 	}
 	if laid {
 		fresh.Cut = sh.generation + 1
 	}
 	sh.insert(k.db, k.hash, fresh)
-	db.account(sh, fresh.Bytes())
+	db.account(fresh.Bytes())
 	return nil
 }
 

@@ -30,7 +30,7 @@ func accessClock(ms int64) uint32 { return uint32(ms >> 6) }
 func seconds(ms int64) uint32 { return uint32(ms / 1000) }
 
 // account notes that the keyspace grew by n bytes.
-func (db *DB) account(_ *shard, n int64) {
+func (db *DB) account(n int64) {
 	if n == 0 {
 		return
 	}
@@ -147,7 +147,7 @@ func (db *DB) dropClean() {
 
 // drop takes an entry out of memory. The shard is locked.
 func (db *DB) drop(sh *shard, n uint8, e *keyspace.Entry) {
-	db.account(sh, -e.Bytes())
+	db.account(-e.Bytes())
 	if e.Flags&keyspace.Absent == 0 && e.Table < uint16(len(db.tables)) && db.dictionary[e.Table].Space == 0 {
 		db.complete[n].Store(false)
 	}

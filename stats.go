@@ -235,7 +235,6 @@ type Event struct {
 // log carry their own names.
 const (
 	EventDatabaseAway EventKind = "database away"
-	EventRecovered    EventKind = "recovered"
 	EventCheckpoint   EventKind = "checkpoint"
 	EventWarm         EventKind = "warming"
 )
@@ -243,7 +242,7 @@ const (
 // Calm reports whether an event is good news or plain information.
 func (e Event) Calm() bool {
 	switch e.Kind {
-	case EventRecovered, EventCheckpoint, EventWarm, EventKind(flush.Flushing), EventKind(flush.TableBack):
+	case EventCheckpoint, EventWarm, EventKind(flush.Flushing), EventKind(flush.TableBack):
 		return true
 	}
 	return false

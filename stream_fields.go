@@ -77,7 +77,7 @@ func (tx *Tx) mappedCells(h *handle, fields [][]byte) ([]change.Cell, []byte, er
 	for _, c := range cells {
 		if !c.Val.IsNull() {
 			packed = keyspace.AppendField(packed, []byte(h.t.Cells[c.Col].Name))
-			packed = keyspace.AppendField(packed, textOf(c.Val, text[:0]))
+			packed = keyspace.AppendField(packed, c.Val.AppendText(text[:0]))
 		}
 	}
 	tx.buf = packed

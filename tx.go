@@ -259,7 +259,7 @@ func (tx *Tx) expire(h *handle, need Need) error {
 		if !tx.db.clean(h.e) {
 			return nil
 		}
-		tx.db.account(h.sh, -h.e.Bytes())
+		tx.db.account(-h.e.Bytes())
 		h.sh.remove(h.db, h.hash, h.e)
 		h.e = nil
 		return tx.absent(h, need)

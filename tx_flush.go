@@ -50,7 +50,7 @@ func (tx *Tx) flushOne(n uint8) {
 		sh.notifyAll(n, complete)
 		if t := sh.dbs[n]; t != nil {
 			t.All(func(e *keyspace.Entry) bool {
-				db.account(sh, -e.Bytes())
+				db.account(-e.Bytes())
 				return true
 			})
 			sh.dbs[n] = nil

@@ -3,7 +3,6 @@ package lull
 import (
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/keyspace"
-	"github.com/lullcache/lull/value"
 )
 
 // A mapped hash is one row of a table. These are the operations on it by cell; those
@@ -64,8 +63,5 @@ func (tx *Tx) showCell(h *handle, c change.Cell) (added bool) {
 		return false
 	}
 	var buf [64]byte
-	return h.e.Hash().Set(name, textOf(c.Val, buf[:0]))
+	return h.e.Hash().Set(name, c.Val.AppendText(buf[:0]))
 }
-
-// textOf is v's text, in buf if it has to be made.
-func textOf(v value.Value, buf []byte) []byte { return v.AppendText(buf) }
