@@ -31,7 +31,7 @@ const (
 // layers lists the packages, lowest first. A package may import those of lower
 // layers only. A name that ends in "/" stands for all packages beneath it.
 var layers = [][]string{
-	{"value"},
+	{"value", "internal/proof"},
 	{"internal/change", "internal/failpoint", "internal/fsys", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "internal/prefetch", "sink"},
 	{"internal/dirty", "internal/fsys/faultfs", "internal/testdb", "sink/sqlsink"},
 	{"internal/keyspace", "internal/wal", "internal/mapping", "internal/flush", "sink/postgres", "sink/mysql", "sink/sqlite", "sink/sinktest"},
@@ -61,7 +61,7 @@ var pure = []string{"value", "internal/change"}
 var impure = []string{"time", "sync", "os", "net"}
 
 // testOnly packages are imported by tests, and by each other.
-var testOnly = []string{"internal/testdb", "internal/fsys/faultfs", "sink/sinktest"}
+var testOnly = []string{"internal/proof", "internal/testdb", "internal/fsys/faultfs", "sink/sinktest"}
 
 var drivers = []string{"github.com/jackc/pgx", "github.com/go-sql-driver/mysql", "modernc.org/sqlite"}
 
