@@ -50,7 +50,7 @@ func everywhere(t *testing.T, test func(t *testing.T, p *place)) {
 }
 
 // newPlace makes an empty database on the server that all tests share.
-func newPlace(t *testing.T, kind string) *place {
+func newPlace(t testing.TB, kind string) *place {
 	t.Helper()
 	switch kind {
 	case "postgres":
@@ -72,7 +72,7 @@ func ownPlace(t *testing.T, kind string) (*testdb.Server, *place) {
 	return server, placeAt(t, kind, server.NewDatabase(t))
 }
 
-func placeAt(t *testing.T, kind, rawURL string) *place {
+func placeAt(t testing.TB, kind, rawURL string) *place {
 	t.Helper()
 	p := &place{kind: kind, url: rawURL, through: func(url string) string { return url }}
 	var err error
@@ -99,7 +99,7 @@ func placeAt(t *testing.T, kind, rawURL string) *place {
 }
 
 // sink opens a sink of its own over the place.
-func (p *place) sink(t *testing.T) sink.Sink {
+func (p *place) sink(t testing.TB) sink.Sink {
 	t.Helper()
 	o := sqlsink.Options{ConnectTimeout: time.Second, StatementTimeout: 5 * time.Second, LockWait: 2 * time.Second}
 	s, err := p.open(t.Context(), o)
@@ -122,7 +122,7 @@ func (p *place) open(ctx context.Context, o sqlsink.Options) (sink.Sink, error) 
 
 // exec runs statements, in which TEXT(n) stands for a text of up to n characters that
 // can be a key.
-func (p *place) exec(t *testing.T, statements ...string) {
+func (p *place) exec(t testing.TB, statements ...string) {
 	t.Helper()
 	for _, s := range statements {
 		if _, err := p.direct.ExecContext(t.Context(), p.spell(s)); err != nil {

@@ -1,0 +1,195 @@
+package lull_test
+
+import (
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lullcache/lull"
+)
+
+// The benchmarks here do the same work through Lull and without it, in turn, on the
+// same database: "ratio" is Lull's rate over the other's, "ns/row" and "cpu-ns/row" are
+// Lull's, "raw-…" the other's. CPU is this process's alone.
+
+const (
+	benchRows = 20_000
+	benchKey  = "player:"
+)
+
+// spent is what some work took.
+type spent struct {
+	time, cpu time.Duration
+	allocated uint64
+	rows      int
+}
+
+func (s *spent) do(rows int, work func()) {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	cpu, began := cpuTime(), time.Now()
+	work()
+	s.time += time.Since(began)
+	s.cpu += cpuTime() - cpu
+	runtime.ReadMemStats(&after)
+	s.allocated += after.TotalAlloc - before.TotalAlloc
+	s.rows += rows
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func report(b *testing.B, ours, raw spent) {
+	b.ReportMetric(0, "ns/op")
+	per := func(x float64, s spent) float64 { return x / float64(s.rows) }
+	b.ReportMetric(per(float64(ours.time), ours), "ns/row")
+	b.ReportMetric(per(float64(raw.time), raw), "raw-ns/row")
+	b.ReportMetric(per(float64(ours.cpu), ours), "cpu-ns/row")
+	b.ReportMetric(per(float64(raw.cpu), raw), "raw-cpu-ns/row")
+	b.ReportMetric(per(float64(ours.allocated), ours), "B/row")
+	b.ReportMetric(per(float64(raw.allocated), raw), "raw-B/row")
+	b.ReportMetric(per(float64(raw.time), raw)/per(float64(ours.time), ours), "ratio")
+}
+
+// benchOver opens an engine that flushes only when it is asked to.
+func benchOver(b *testing.B, p *place, specs ...lull.TableSpec) *lull.DB {
+	b.Helper()
+	db, err := lull.Open(b.Context(), lull.Options{
+		DataDir: b.TempDir(), Sink: p.sink(b), Tables: specs, Ack: lull.AckMemory, MaxDirtyRows: 10_000_000, LoadTimeout: time.Minute,
+		Flush: lull.FlushOptions{MaxDelay: time.Hour, Lull: time.Hour, MaxRows: 100_000_000, MaxBytes: 1 << 40},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = db.Close(b.Context()) })
+	return db
+}
+
+func benchSync(b *testing.B, db *lull.DB) {
+	b.Helper()
+	if err := db.Sync(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// hsetCall sets two columns of a player.
+type hsetCall struct {
+	key   [1][]byte
+	pairs [4][]byte
+}
+
+func (c *hsetCall) Run(tx *lull.Tx) error {
+	_, err := tx.HSet(c.key[0], c.pairs[:])
+	return err
+}
+
+// touchPlayers changes all players in memory.
+func touchPlayers(b *testing.B, db *lull.DB, version int) {
+	b.Helper()
+	s := db.NewSession()
+	c := &hsetCall{pairs: [4][]byte{[]byte("score"), nil, []byte("seen"), nil}}
+	for i := range benchRows {
+		c.key[0] = strconv.AppendInt(append(c.key[0][:0], benchKey...), int64(i), 10)
+		c.pairs[1] = strconv.AppendInt(c.pairs[1][:0], int64(i+version), 10)
+		c.pairs[3] = strconv.AppendInt(c.pairs[3][:0], int64(version), 10)
+		if _, err := s.Exec(b.Context(), c.key[:], true, c); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkFlushUpdate flushes rows that are there, each with two columns changed.
+func BenchmarkFlushUpdate(b *testing.B) {
+	for _, kind := range []string{"postgres", "mariadb", "sqlite"} {
+		b.Run(kind, func(b *testing.B) {
+			p := newPlace(b, kind)
+			p.exec(b, `CREATE TABLE players (id BIGINT PRIMARY KEY, name TEXT(40) NOT NULL, score BIGINT NOT NULL, seen BIGINT NOT NULL)`,
+				playersFilled(kind, benchRows))
+			raw := newRaw(b, p)
+			db := benchOver(b, p, lull.TableSpec{Name: "players", Key: benchKey + "{id}", Type: "hash"})
+			loadPlayers(b, db, benchRows)
+			var ours, other spent
+			for n := 1; b.Loop(); n++ {
+				other.do(benchRows, func() { raw.update(b, benchRows, 2*n) })
+				touchPlayers(b, db, 2*n+1)
+				ours.do(benchRows, func() { benchSync(b, db) })
+			}
+			report(b, ours, other)
+		})
+	}
+}
+
+// BenchmarkFlushAppend flushes a stream's new entries into a table that is only
+// appended to.
+func BenchmarkFlushAppend(b *testing.B) {
+	p := newPlace(b, "postgres")
+	p.exec(b, `CREATE TABLE events (topic TEXT(60) NOT NULL, id TEXT(41) NOT NULL, player BIGINT NOT NULL, amount DOUBLE PRECISION NOT NULL, PRIMARY KEY (topic, id))`)
+	raw := newRaw(b, p)
+	db := benchOver(b, p, lull.TableSpec{Name: "events", Key: "events:{topic}", Type: "stream", ID: []string{"id"}})
+	s, key := db.NewSession(), [][]byte{[]byte("events:signup")}
+	var ours, other spent
+	var at int
+	add := lull.RunFunc(func(tx *lull.Tx) error {
+		fields := [][]byte{[]byte("player"), strconv.AppendInt(nil, int64(at), 10), []byte("amount"), []byte("12.5")}
+		_, _, err := tx.XAdd(key[0], lull.NewStreamID{Auto: true}, fields, lull.XAddOptions{})
+		return err
+	})
+	for n := 1; b.Loop(); n++ {
+		other.do(benchRows, func() { raw.copy(b, benchRows, n) })
+		for at = range benchRows {
+			if _, err := s.Exec(b.Context(), key, true, add); err != nil {
+				b.Fatal(err)
+			}
+		}
+		ours.do(benchRows, func() { benchSync(b, db) })
+	}
+	report(b, ours, other)
+}
+
+// BenchmarkLoad reads rows that are not in memory, in pipelines of 64 keys.
+func BenchmarkLoad(b *testing.B) {
+	p := newPlace(b, "postgres")
+	p.exec(b, `CREATE TABLE players (id BIGINT PRIMARY KEY, name TEXT(40) NOT NULL, score BIGINT NOT NULL, seen BIGINT NOT NULL)`,
+		playersFilled("postgres", benchRows), `ANALYZE`)
+	raw := newRaw(b, p)
+	db := benchOver(b, p, lull.TableSpec{Name: "players", Key: benchKey + "{id}", Type: "hash"})
+	var ours, other spent
+	for b.Loop() {
+		other.do(benchRows, func() { raw.load(b, benchRows) })
+		lull.EvictAll(db)
+		ours.do(benchRows, func() { loadPlayers(b, db, benchRows) })
+	}
+	report(b, ours, other)
+}
+
+const benchPipeline = 64
+
+// loadPlayers brings players into memory as the server does for pipelines.
+func loadPlayers(b *testing.B, db *lull.DB, rows int) {
+	b.Helper()
+	s := db.NewSession()
+	names := make([]lull.KeyNeed, 0, benchPipeline)
+	for i := range rows {
+		names = append(names, lull.KeyNeed{Name: strconv.AppendInt([]byte(benchKey), int64(i*7919%rows), 10), Need: lull.NeedAll})
+		if len(names) == benchPipeline || i == rows-1 {
+			s.Prefetch(b.Context(), names)
+			names = names[:0]
+		}
+	}
+	var found bool
+	last := []byte(benchKey + strconv.Itoa(rows-1))
+	_, err := s.Exec(b.Context(), [][]byte{last}, false, lull.RunFunc(func(tx *lull.Tx) error {
+		fields, err := tx.HGetAll(last)
+		found = fields.Len() == 3
+		return err
+	}))
+	if err != nil || !found {
+		b.Fatalf("player %s: not loaded whole (%v)", last, err)
+	}
+}
