@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 TEST_TIMEOUT ?= 12m
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build fmt lint test crash soak stress fuzz cgo
+.PHONY: help prepare build fmt lint test crash soak stress trouble fuzz cgo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,13 @@ ROUNDS ?= 20
 
 stress: prepare cgo ## the long form of the engine's random tests; as in: make stress ROUNDS=20 LULL_SEED=1
 	LULL_ROUNDS=$(ROUNDS) $(if $(LULL_SEED),LULL_SEED=$(LULL_SEED)) CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 24h .
+
+# How often a flush is cut short on each database, and how often each database is killed in one.
+CUTS ?= 5000
+DATABASE_KILLS ?= 100
+
+trouble: prepare cgo ## the long form of test/trouble: cuts, outages, bad rows; as in: make trouble CUTS=5000
+	CGO_ENABLED=1 $(GO) test -v -count=1 -timeout 24h ./test/trouble -args -cuts=$(CUTS) -kills=$(DATABASE_KILLS) -seed=$(SEED)
 
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
