@@ -113,7 +113,7 @@ func (db *DB) foldLog(last *dirty.Cut) {
 	if db.log == nil {
 		return
 	}
-	if time.Since(c.since) < checkpointAfter && db.log.Bytes() < db.opts.Log.MaxBytes/2 {
+	if db.opts.world.Since(c.since) < checkpointAfter && db.log.Bytes() < db.opts.Log.MaxBytes/2 {
 		return
 	}
 	position := last.Position()

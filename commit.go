@@ -181,30 +181,25 @@ func (db *DB) admitSlowly(ctx context.Context, fill float64) error {
 	db.flusher.Kick()
 	if fill < 1 {
 		db.stats.slowed.Add(1)
-		time.Sleep(time.Duration(float64(slowestPause) * (fill - slowFrom) / (1 - slowFrom)))
+		pause := time.Duration(float64(slowestPause) * (fill - slowFrom) / (1 - slowFrom))
+		db.opts.world.Wait(ctx, pause, nil)
 		return nil
 	}
 	db.stats.waited.Add(1)
-	deadline := time.NewTimer(db.opts.WriteTimeout)
-	defer deadline.Stop()
-	tick := time.NewTicker(limitPoll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	for began := db.opts.world.Now(); db.opts.world.Since(began) < db.opts.WriteTimeout; {
+		db.opts.world.Wait(ctx, limitPoll, nil)
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case <-deadline.C:
-			return fmt.Errorf("%w: %s, for longer than write_timeout (%v)", ErrBusy, db.fullest(), db.opts.WriteTimeout)
-		case <-tick.C:
-			fill, err := db.fill()
-			if err != nil {
-				return err
-			}
-			if fill < 1 {
-				return nil
-			}
+		}
+		fill, err := db.fill()
+		if err != nil {
+			return err
+		}
+		if fill < 1 {
+			return nil
 		}
 	}
+	return fmt.Errorf("%w: %s, for longer than write_timeout (%v)", ErrBusy, db.fullest(), db.opts.WriteTimeout)
 }
 
 // fill is how full the fullest of the limits is, 1 being at the limit.

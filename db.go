@@ -2,8 +2,6 @@ package lull
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 	"github.com/lullcache/lull/internal/flush"
 	"github.com/lullcache/lull/internal/mapping"
 	"github.com/lullcache/lull/internal/wal"
+	"github.com/lullcache/lull/internal/world"
 	"github.com/lullcache/lull/sink"
 )
 
@@ -66,7 +65,7 @@ type DB struct {
 	stopped atomic.Pointer[error] // why the flusher has stopped for good
 	closed  atomic.Bool
 	stop    context.CancelFunc // ends the background work
-	work    sync.WaitGroup
+	work    []<-chan struct{}  // its parts
 	evict   chan struct{}
 
 	memoryMax atomic.Int64 // Options.MaxMemory, or what SetMaxMemory made of it
@@ -160,10 +159,9 @@ func (db *DB) start(ctx context.Context) error {
 func (db *DB) startWork(ctx context.Context, empty bool) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	db.stop = stop
-	db.work.Go(func() { db.runFlusher(run) })
-	db.work.Go(func() { db.sweep(run) })
-	db.work.Go(func() { db.evictor(run) })
-	db.work.Go(func() { db.sweepSQL(run) })
+	for _, work := range []func(context.Context){db.runFlusher, db.sweep, db.evictor, db.sweepSQL} {
+		db.work = append(db.work, db.opts.world.Go(func() { work(run) }))
+	}
 	if empty {
 		for i := range db.complete {
 			db.complete[i].Store(true)
@@ -181,7 +179,9 @@ func (db *DB) Close(ctx context.Context) error {
 	defer cancel()
 	drainErr := db.flusher.Drain(bounded)
 	db.stop()
-	db.work.Wait()
+	for _, done := range db.work {
+		db.opts.world.Wait(context.Background(), world.Never, done)
+	}
 	err := db.abandon()
 	if rows, bytes := db.unflushed(); drainErr != nil && rows > 0 {
 		return &Remains{Rows: rows, Bytes: bytes, Logged: db.log != nil, Err: drainErr}
@@ -241,10 +241,8 @@ func (db *DB) position() uint64 {
 func (db *DB) logDir() string { return filepath.Join(db.opts.DataDir, "log") }
 
 // newLogID returns 128 random bits in hex.
-func newLogID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
+func (db *DB) newLogID() string {
+	return fmt.Sprintf("%016x%016x", db.opts.world.Random(), db.opts.world.Random())
 }
 
 // clock gives wall time that never runs backwards: not within the process, since it
@@ -255,9 +253,10 @@ type clock struct {
 	baseMs int64
 }
 
-func newClock(floorMs int64) clock {
-	now := time.Now()
+func newClock(now time.Time, floorMs int64) clock {
 	return clock{start: now, baseMs: max(now.UnixMilli(), floorMs)}
 }
 
-func (db *DB) now() int64 { return db.clock.baseMs + time.Since(db.clock.start).Milliseconds() }
+func (db *DB) now() int64 {
+	return db.clock.baseMs + db.opts.world.Since(db.clock.start).Milliseconds()
+}

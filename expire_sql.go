@@ -20,13 +20,10 @@ const (
 // sweepSQL finds rows whose time has come and that are not in memory, by the index on
 // their expiry, and deletes them as any other expired key: through a unit.
 func (db *DB) sweepSQL(ctx context.Context) {
-	tick := time.NewTicker(sweepSQLEvery)
-	defer tick.Stop()
 	for {
-		select {
-		case <-ctx.Done():
+		db.opts.world.Wait(ctx, sweepSQLEvery, nil)
+		if ctx.Err() != nil {
 			return
-		case <-tick.C:
 		}
 		for id := range db.tables {
 			t := db.maps.Table(uint16(id))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/wal"
@@ -31,9 +30,10 @@ func (db *DB) openLog() error {
 	}
 	o := db.opts.Log
 	log, err := wal.Open(wal.Options{
-		FS: db.opts.fs, Dir: db.logDir(), ID: newLogID(),
+		FS: db.opts.fs, Dir: db.logDir(), ID: db.newLogID(),
 		SegmentBytes: o.SegmentBytes, MaxBytes: o.MaxBytes,
 		RetainBytes: o.RetainBytes, RetainAge: o.RetainAge, SyncEvery: o.SyncEvery,
+		World:    db.opts.world,
 		Preamble: func(dst []byte) []byte { return change.AppendDictionary(dst, db.dictionary) },
 		OnEvent: func(e wal.Event) {
 			db.opts.OnEvent(Event{Kind: "log", Text: e.String(), Err: e.Err})
@@ -52,7 +52,7 @@ func (db *DB) setLogAside() error {
 	if names, err := fs.ReadDir(db.logDir()); err != nil || len(names) == 0 {
 		return nil
 	}
-	aside := db.logDir() + time.Now().UTC().Format(".old-20060102-150405.000")
+	aside := db.logDir() + db.opts.world.Now().UTC().Format(".old-20060102-150405.000")
 	if err := fs.Rename(db.logDir(), aside); err != nil {
 		return fmt.Errorf("setting the old log aside: %w", err)
 	}
@@ -63,7 +63,7 @@ func (db *DB) setLogAside() error {
 func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 	c := sink.Claim{ID: db.laneID(), Start: true, ClearSealed: true}
 	if db.log == nil {
-		c.LogID, c.Reset = newLogID(), true
+		c.LogID, c.Reset = db.newLogID(), true
 	} else {
 		if !live.reachable {
 			mark, err := db.lastSettled()

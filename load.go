@@ -10,6 +10,7 @@ import (
 	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/mapping"
+	"github.com/lullcache/lull/internal/world"
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/value"
 )
@@ -76,13 +77,11 @@ func (db *DB) load(ctx context.Context, keys []loadKey) error {
 		db.loader.mu.Unlock()
 	}
 	for _, c := range theirs {
-		select {
-		case <-c.done:
-			if first == nil {
-				first = c.err
-			}
-		case <-ctx.Done():
+		if !db.opts.world.Wait(ctx, world.Never, c.done) {
 			return ctx.Err()
+		}
+		if first == nil {
+			first = c.err
 		}
 	}
 	return first

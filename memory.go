@@ -2,10 +2,10 @@ package lull
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/lullcache/lull/internal/keyspace"
+	"github.com/lullcache/lull/internal/world"
 )
 
 const (
@@ -60,21 +60,16 @@ func (db *DB) SetMaxMemory(n int64) {
 // evictor makes room whenever the keyspace is above MaxMemory. Only clean entries
 // go; if there are none it asks for a flush.
 func (db *DB) evictor(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-db.evict:
-		}
+	for db.opts.world.Wait(ctx, world.Never, db.evict) {
 		idle := 0
 		for db.memoryShort() && ctx.Err() == nil {
-			if db.evictOne(rand.Uint64()) {
+			if db.evictOne() {
 				idle = 0
 				continue
 			}
 			if idle++; idle > 4*shardCount {
 				db.flusher.Kick()
-				time.Sleep(time.Millisecond)
+				db.opts.world.Wait(ctx, time.Millisecond, nil)
 				idle = 0
 			}
 		}
@@ -89,8 +84,8 @@ func (db *DB) memoryShort() bool {
 
 // evictOne drops the clean entry of a random shard that was unused for longest, out
 // of a sample. It reports whether there was one.
-func (db *DB) evictOne(r uint64) bool {
-	sh := &db.shards[r%shardCount]
+func (db *DB) evictOne() bool {
+	sh := &db.shards[db.opts.world.Random()%shardCount]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := accessClock(db.now())
@@ -101,7 +96,7 @@ func (db *DB) evictOne(r uint64) bool {
 			continue
 		}
 		for range evictSample {
-			e := t.Random(rand.Uint64())
+			e := t.Random(db.opts.world.Random())
 			if e == nil || !db.evictable(e) {
 				continue
 			}
@@ -156,15 +151,12 @@ func (db *DB) drop(sh *shard, n uint8, e *keyspace.Entry) {
 
 // sweep expires keys whose time has come and forgets absences that are old.
 func (db *DB) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
 	var cursors [shardCount][dbCount]uint64
 	s := db.NewSession()
 	for {
-		select {
-		case <-ctx.Done():
+		db.opts.world.Wait(ctx, sweepEvery, nil)
+		if ctx.Err() != nil {
 			return
-		case <-tick.C:
 		}
 		if db.cascade.Swap(false) {
 			db.dropChildren()

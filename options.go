@@ -8,6 +8,7 @@ import (
 
 	"github.com/lullcache/lull/internal/fsys"
 	"github.com/lullcache/lull/internal/mapping"
+	"github.com/lullcache/lull/internal/world"
 	"github.com/lullcache/lull/sink"
 )
 
@@ -146,6 +147,7 @@ type Options struct {
 	OnEvent func(Event)
 
 	fs        fsys.FS
+	world     world.World   // the machine's
 	lookEvery time.Duration // flush.Options.LookEvery; 0: its default
 }
 
@@ -222,6 +224,9 @@ func (o *Options) fillIn() {
 	fill(&o.Log.SyncEvery, time.Second)
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}
+	}
+	if o.world == nil {
+		o.world = world.Real{}
 	}
 	if o.fs == nil {
 		o.fs = fsys.OS{}

@@ -58,7 +58,7 @@ func (db *DB) replay(after, upTo uint64) (*replayer, *dirty.Cut, error) {
 		}
 		r = again
 	}
-	at := time.Now()
+	at := db.opts.world.Now()
 	if r.oldest > 0 {
 		at = time.UnixMilli(r.oldest)
 	}

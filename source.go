@@ -58,7 +58,7 @@ func (s source) Settled(m sink.Mark) {
 	if db.log != nil {
 		_, _ = db.logSettled(m) // a log that has failed says so to writers
 	}
-	db.checkpoints.mark, db.checkpoints.since = m, time.Now()
+	db.checkpoints.mark, db.checkpoints.since = m, db.opts.world.Now()
 	if m.Next != 0 {
 		return
 	}
@@ -98,7 +98,7 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 		return nil, err
 	}
 	db.handOver(cuts)
-	db.checkpoints = checkpointer{mark: m, since: time.Now()}
+	db.checkpoints = checkpointer{mark: m, since: db.opts.world.Now()}
 	db.dropClean()
 	return cuts, nil
 }
@@ -153,7 +153,7 @@ func (db *DB) recover(m sink.Mark) ([]*dirty.Cut, error) {
 			cuts = nil // the database has everything: there is nothing to flush
 		}
 	}
-	db.clock = newClock(floor)
+	db.clock = newClock(db.opts.world.Now(), floor)
 	for i := range db.shards {
 		db.shards[i].index = uint8(i)
 		db.shards[i].dirty = dirty.New(db.dictionary, 0)
@@ -181,7 +181,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		Claim: func(ctx context.Context) (sink.LaneState, error) { return db.claimLate(ctx) },
 		Mark:  b.mark, Pending: pending,
 		MaxDelay: f.MaxDelay, Lull: f.Lull, MaxRows: f.MaxRows, MaxBytes: f.MaxBytes,
-		MaxTransactionRows: f.MaxTransactionRows, BackoffMax: backoffMax, LookEvery: db.opts.lookEvery,
+		World: db.opts.world, MaxTransactionRows: f.MaxTransactionRows, BackoffMax: backoffMax, LookEvery: db.opts.lookEvery,
 		OnEvent: func(e flush.Event) {
 			db.opts.OnEvent(Event{Kind: EventKind(e.Kind), Text: e.About(), Err: e.Err})
 		},
@@ -193,7 +193,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		o.State = &b.lane
 		o.LogID = b.lane.LogID
 	}
-	db.checkpoints = checkpointer{mark: b.mark, since: time.Now()}
+	db.checkpoints = checkpointer{mark: b.mark, since: db.opts.world.Now()}
 	db.flusher = flush.New(o, source{db})
 	if !b.claimed {
 		return nil

@@ -24,12 +24,12 @@ package flush
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/world"
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/value"
 )
@@ -114,6 +114,7 @@ type Options struct {
 	BackoffMin         time.Duration // 50 ms: first pause before a retry
 	BackoffMax         time.Duration // 30 s: longest
 	LookEvery          time.Duration // 5 s: how often parked and refusing tables and Lull's own are tried
+	World              world.World   // the machine's
 	// OnEvent is called from Run's goroutine.
 	OnEvent func(Event)
 }
@@ -138,6 +139,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxTransactionRows <= 0 {
 		o.MaxTransactionRows = 50_000
 	}
+	if o.World == nil {
+		o.World = world.Real{}
+	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}
 	}
@@ -149,7 +153,6 @@ type Flusher struct {
 	o    Options
 	src  Source
 	kick chan struct{} // holds one: look whether a flush is due
-	ask  chan request  // for Run's goroutine
 
 	// Owned by Run's goroutine.
 	lane     sink.LaneState
@@ -178,7 +181,7 @@ type Flusher struct {
 func New(o Options, src Source) *Flusher {
 	f := &Flusher{
 		o: o.withDefaults(), src: src,
-		kick: make(chan struct{}, 1), ask: make(chan request),
+		kick: make(chan struct{}, 1),
 		mark: o.Mark, pending: o.Pending,
 		targets: make(map[uint16]*Target), parked: make(map[uint16]sink.Reason),
 	}
@@ -205,7 +208,7 @@ func (f *Flusher) Run(ctx context.Context) error {
 	stopped := ErrStopped
 	if err != nil {
 		stopped = fmt.Errorf("%w: %w", ErrStopped, err)
-		f.stats.fail(stateStopped, err)
+		f.stats.fail(f.now(), stateStopped, err)
 		f.event(Event{Kind: Stopped, Err: err})
 	}
 	f.gate.close(stopped)
@@ -223,7 +226,7 @@ func (f *Flusher) run(ctx context.Context) error {
 		if err := f.upkeep(ctx); err != nil {
 			return err
 		}
-		if f.flushIn(time.Now()) > 0 {
+		if f.flushIn(f.now()) > 0 {
 			continue
 		}
 		if err := f.flush(ctx); err != nil {
@@ -294,23 +297,20 @@ func (f *Flusher) settleEmpty() bool {
 	return true
 }
 
+func (f *Flusher) now() time.Time { return f.o.World.Now() }
+
 // sleep waits for d, or for ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+func (f *Flusher) sleep(ctx context.Context, d time.Duration) error {
+	f.o.World.Wait(ctx, d, nil)
+	return ctx.Err()
 }
 
 // backOff waits before a retry, each time about twice as long.
 func (f *Flusher) backOff(ctx context.Context) error {
 	f.backoff = min(max(2*f.backoff, f.o.BackoffMin), f.o.BackoffMax)
 	f.stats.retries.Add(1)
-	return sleep(ctx, f.backoff/2+rand.N(f.backoff/2+1))
+	half := f.backoff / 2
+	return f.sleep(ctx, half+time.Duration(f.o.World.Random()%uint64(half+1)))
 }
 
 func (f *Flusher) event(e Event) { f.o.OnEvent(e) }

@@ -3,8 +3,11 @@ package flush
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/lullcache/lull/internal/world"
 )
 
 // gate is where those who wait for the database stand.
@@ -12,21 +15,28 @@ type gate struct {
 	// mu guards the fields beneath.
 	mu      sync.Mutex
 	done    uint64 // SQL has everything up to here
-	waiters []waiter
+	waiters []*waiter
 	paused  bool
 	drain   bool
+	asked   []*request // for Run's goroutine
 	closed  error
 }
 
 type waiter struct {
 	position uint64
-	told     chan error
+	told     chan struct{} // closed; err is valid then
+	err      error
+}
+
+func (w *waiter) tell(err error) {
+	w.err = err
+	close(w.told)
 }
 
 func (g *gate) init(done uint64) { g.done = done }
 
-// wait returns a channel that is told when SQL has everything up to position.
-func (g *gate) wait(position uint64) (told chan error, err error) {
+// wait returns what is told when SQL has everything up to position, nil if it has.
+func (g *gate) wait(position uint64) (w *waiter, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if position <= g.done {
@@ -35,20 +45,15 @@ func (g *gate) wait(position uint64) (told chan error, err error) {
 	if g.closed != nil {
 		return nil, g.closed
 	}
-	told = make(chan error, 1)
-	g.waiters = append(g.waiters, waiter{position, told})
-	return told, nil
+	w = &waiter{position: position, told: make(chan struct{})}
+	g.waiters = append(g.waiters, w)
+	return w, nil
 }
 
-func (g *gate) leave(told chan error) {
+func (g *gate) leave(w *waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, w := range g.waiters {
-		if w.told == told {
-			g.waiters = append(g.waiters[:i], g.waiters[i+1:]...)
-			return
-		}
-	}
+	g.waiters = slices.DeleteFunc(g.waiters, func(x *waiter) bool { return x == w })
 }
 
 // settle tells all who wait for a position up to done.
@@ -59,7 +64,7 @@ func (g *gate) settle(done uint64) {
 	left := g.waiters[:0]
 	for _, w := range g.waiters {
 		if w.position <= done {
-			w.told <- nil
+			w.tell(nil)
 		} else {
 			left = append(left, w)
 		}
@@ -73,9 +78,41 @@ func (g *gate) close(err error) {
 	defer g.mu.Unlock()
 	g.closed = err
 	for _, w := range g.waiters {
-		w.told <- err
+		w.tell(err)
 	}
-	g.waiters = nil
+	for _, r := range g.asked {
+		r.answer(err)
+	}
+	g.waiters, g.asked = nil, nil
+}
+
+// put has a request done between two flushes.
+func (g *gate) put(r *request) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed == nil {
+		g.asked = append(g.asked, r)
+	}
+	return g.closed
+}
+
+// withdraw takes a request back that nobody has begun.
+func (g *gate) withdraw(r *request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked = slices.DeleteFunc(g.asked, func(x *request) bool { return x == r })
+}
+
+// take returns the next request, nil if there is none.
+func (g *gate) take() *request {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.asked) == 0 {
+		return nil
+	}
+	r := g.asked[0]
+	g.asked = g.asked[1:]
+	return r
 }
 
 // urgent reports whether somebody waits for more than SQL has.
@@ -101,18 +138,16 @@ func (g *gate) set(paused bool) {
 // as in (see Refused). It has a flush made at once, the same one for all who wait.
 // Errors: ctx's, and ErrStopped.
 func (f *Flusher) Wait(ctx context.Context, position uint64) error {
-	told, err := f.gate.wait(position)
-	if told == nil {
+	w, err := f.gate.wait(position)
+	if w == nil {
 		return err
 	}
 	f.Kick()
-	select {
-	case err := <-told:
-		return err
-	case <-ctx.Done():
-		f.gate.leave(told)
-		return ctx.Err()
+	if f.o.World.Wait(ctx, world.Never, w.told) {
+		return w.err
 	}
+	f.gate.leave(w)
+	return ctx.Err()
 }
 
 // Kick has the flusher look at once whether a flush is due: for a source whose
@@ -152,22 +187,13 @@ func (f *Flusher) Drain(ctx context.Context) error {
 // await returns when a flush or upkeep is due.
 func (f *Flusher) await(ctx context.Context) error {
 	for {
-		now := time.Now()
-		d := f.dueIn(now)
-		if d <= 0 {
+		d := f.dueIn(f.now())
+		if d <= 0 || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		t := time.NewTimer(d)
-		select {
-		case <-t.C:
-		case <-f.kick:
-		case r := <-f.ask:
-			r.answer <- r.do(ctx)
-		case <-ctx.Done():
-		}
-		t.Stop()
-		if err := ctx.Err(); err != nil {
-			return err
+		f.o.World.Wait(ctx, d, f.kick)
+		for r := f.gate.take(); r != nil && ctx.Err() == nil; r = f.gate.take() {
+			r.answer(r.do(ctx))
 		}
 	}
 }

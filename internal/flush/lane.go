@@ -53,10 +53,10 @@ func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) 
 			f.takeBehind()
 			err = f.backOff(ctx)
 		case sink.OwnTables:
-			if f.stats.fail(stateOwnTables, err) {
+			if f.stats.fail(f.now(), stateOwnTables, err) {
 				f.event(Event{Kind: OwnTablesGone, Err: err})
 			}
-			err = sleep(ctx, f.o.LookEvery)
+			err = f.sleep(ctx, f.o.LookEvery)
 		}
 		if err != nil {
 			return state, err

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/lullcache/lull/internal/world"
 	"github.com/lullcache/lull/sink"
 )
 
@@ -25,8 +26,14 @@ func (l *letter) public() Letter {
 }
 
 type request struct {
-	do     func(context.Context) error
-	answer chan error
+	do   func(context.Context) error
+	done chan struct{} // closed; err is valid then
+	err  error
+}
+
+func (r *request) answer(err error) {
+	r.err = err
+	close(r.done)
 }
 
 // Load reads the letters. It has to be called before reads are served, unless the
@@ -149,18 +156,16 @@ func (f *Flusher) forget(l *letter) {
 
 // do has Run's goroutine do something between two flushes.
 func (f *Flusher) do(ctx context.Context, what func(context.Context) error) error {
-	r := request{do: what, answer: make(chan error, 1)}
-	select {
-	case f.ask <- r:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-r.answer:
+	r := &request{do: what, done: make(chan struct{})}
+	if err := f.gate.put(r); err != nil {
 		return err
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	f.Kick()
+	if f.o.World.Wait(ctx, world.Never, r.done) {
+		return r.err
+	}
+	f.gate.withdraw(r)
+	return ctx.Err()
 }
 
 func (f *Flusher) chosen(ids []int64) (letters []*letter, err error) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/lullcache/lull/sink"
 )
@@ -17,7 +16,7 @@ func (f *Flusher) park(table uint16, reason sink.Reason) {
 		return
 	}
 	f.parked[table] = reason
-	f.lookAt = time.Now().Add(f.o.LookEvery)
+	f.lookAt = f.now().Add(f.o.LookEvery)
 	name := f.target(table).Table
 	if f.tried[table] != reason {
 		f.event(Event{Kind: TableParked, Table: name.String(), Text: reason.Message})
@@ -33,10 +32,10 @@ func (f *Flusher) park(table uint16, reason sink.Reason) {
 // parkLettered parks the tables for which letters wait as parked, as they do after a
 // restart: what waits goes in before anything that came after it.
 func (f *Flusher) parkLettered() {
-	for _, l := range f.aside.letters {
+	for _, l := range slices.SortedFunc(maps.Values(f.aside.letters), byNumber) {
 		if l.found && l.State == sink.Parked {
 			f.park(l.table, l.Reason)
-			f.lookAt = time.Now()
+			f.lookAt = f.now()
 		}
 	}
 }
@@ -86,7 +85,7 @@ func references(t, parent *sink.Table) bool {
 // in, before any change that comes after it.
 func (f *Flusher) look(ctx context.Context) error {
 	right := map[uint16]bool{}
-	for table := range f.parked {
+	for _, table := range slices.Sorted(maps.Keys(f.parked)) {
 		if err := f.o.Look(ctx, table); err == nil {
 			right[table] = true
 		} else if ctx.Err() != nil {
@@ -139,7 +138,7 @@ func (f *Flusher) unpark(ctx context.Context, right map[uint16]bool) error {
 	if err := f.sendLetters(ctx, letters); err != nil {
 		return err
 	}
-	for table := range right {
+	for _, table := range slices.Sorted(maps.Keys(right)) {
 		if _, again := f.parked[table]; !again {
 			f.event(Event{Kind: TableBack, Table: f.target(table).Table.String()})
 		}

@@ -31,11 +31,11 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	ops := f.work.ops[from:end]
 	f.parkMissing(ops)
 	b := f.build(ops, to)
-	began := time.Now()
+	began := f.now()
 	result, err := f.o.Writer.Write(ctx, b)
 	switch {
 	case err == nil:
-		f.written(b, ops, result, time.Since(began))
+		f.written(b, ops, result, f.o.World.Since(began))
 		return nil
 	case sink.ClassOf(err) != sink.Ambiguous || ctx.Err() != nil:
 		return err
@@ -52,7 +52,7 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	if err := f.reload(ctx); err != nil {
 		return err
 	}
-	f.settled(ops, time.Since(began))
+	f.settled(ops, f.o.World.Since(began))
 	return nil
 }
 
@@ -96,7 +96,7 @@ func (f *Flusher) written(b *sink.Batch, ops []op, result sink.Result, took time
 // settled lets everybody know where the mark is now.
 func (f *Flusher) settled(ops []op, took time.Duration) {
 	f.backoff = 0
-	f.stats.flushed(f.mark, len(ops), took)
+	f.stats.flushed(f.now(), f.mark, len(ops), took)
 	f.stats.taken(ops)
 	if f.stats.well() {
 		f.event(Event{Kind: Flushing})
@@ -126,10 +126,10 @@ func (f *Flusher) recover(ctx context.Context, err error) error {
 		f.trouble(err)
 		return f.backOff(ctx)
 	case sink.OwnTables:
-		if f.stats.fail(stateOwnTables, err) {
+		if f.stats.fail(f.now(), stateOwnTables, err) {
 			f.event(Event{Kind: OwnTablesGone, Err: err})
 		}
-		return sleep(ctx, f.o.LookEvery)
+		return f.sleep(ctx, f.o.LookEvery)
 	case sink.TableGone:
 		f.stats.retries.Add(1)
 		if f.parkNamed(classed) {
@@ -145,7 +145,7 @@ func (f *Flusher) recover(ctx context.Context, err error) error {
 
 // trouble notes that the database did not take a batch, and says so the first time.
 func (f *Flusher) trouble(err error) {
-	if f.stats.fail(stateRetrying, err) {
+	if f.stats.fail(f.now(), stateRetrying, err) {
 		f.event(Event{Kind: DatabaseAway, Err: err})
 	}
 }

@@ -101,11 +101,11 @@ func (f *Flusher) Stats() Stats {
 
 func (m *meter) pendingAt(ops int) { m.pending.Store(int64(ops)) }
 
-func (m *meter) flushed(mark sink.Mark, rows int, took time.Duration) {
+func (m *meter) flushed(now time.Time, mark sink.Mark, rows int, took time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := &m.s
-	s.Mark, s.CatchingUp, s.FlushedAt = mark, mark.Next != 0, time.Now()
+	s.Mark, s.CatchingUp, s.FlushedAt = mark, mark.Next != 0, now
 	s.Batches++
 	s.Rows += uint64(rows)
 	s.LastDuration = took
@@ -139,11 +139,11 @@ func (m *meter) pressure(now time.Time, p Pressure) {
 }
 
 // fail notes an error, and reports whether the state is new.
-func (m *meter) fail(state string, err error) (changed bool) {
+func (m *meter) fail(now time.Time, state string, err error) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	changed = m.s.State != state
-	m.s.State, m.s.LastError, m.s.ErrorAt = state, err.Error(), time.Now()
+	m.s.State, m.s.LastError, m.s.ErrorAt = state, err.Error(), now
 	return changed
 }
 

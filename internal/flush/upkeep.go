@@ -25,7 +25,7 @@ func (f *Flusher) upkeepTimes() (at []time.Time) {
 		at = append(at, f.lookAt)
 	}
 	if len(f.drops) > 0 {
-		at = append(at, time.Now())
+		at = append(at, f.now())
 	}
 	if f.stats.refusing.Load() > 0 {
 		at = append(at, f.letterAt)
@@ -39,7 +39,7 @@ func (f *Flusher) upkeep(ctx context.Context) error {
 	if !f.gate.mayFlush() {
 		return nil
 	}
-	now := time.Now()
+	now := f.now()
 	if len(f.drops) > 0 {
 		if err := f.sendLetters(ctx, nil); err != nil {
 			return err
@@ -49,7 +49,7 @@ func (f *Flusher) upkeep(ctx context.Context) error {
 		if err := f.look(ctx); err != nil {
 			return err
 		}
-		f.lookAt = time.Now().Add(f.o.LookEvery)
+		f.lookAt = f.now().Add(f.o.LookEvery)
 	}
 	if f.stats.refusing.Load() > 0 && !now.Before(f.letterAt) {
 		return f.tryRefusing(ctx)
@@ -73,7 +73,7 @@ func (f *Flusher) tryRefusing(ctx context.Context) error {
 	} else {
 		f.pause = min(max(2*f.pause, f.o.LookEvery), refusingPauseMax)
 	}
-	f.letterAt = time.Now().Add(max(f.pause, f.o.LookEvery))
+	f.letterAt = f.now().Add(max(f.pause, f.o.LookEvery))
 	return nil
 }
 
@@ -85,6 +85,6 @@ func (f *Flusher) countRefusing() {
 		}
 	}
 	if f.stats.refusing.Swap(int64(n)) == 0 {
-		f.letterAt = time.Now().Add(f.o.LookEvery)
+		f.letterAt = f.now().Add(f.o.LookEvery)
 	}
 }

@@ -70,10 +70,8 @@ func (l *Log) fill(file fsys.File) (*segment, error) {
 		return nil, err
 	}
 	for off := int64(0); off < size; {
-		select {
-		case <-l.quit:
+		if l.open.Err() != nil {
 			return nil, errQuit
-		default:
 		}
 		n := min(int64(len(zeros)), size-off)
 		if _, err := file.WriteAt(zeros[:n], off); err != nil {

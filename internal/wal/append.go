@@ -138,7 +138,7 @@ func (l *Log) roll(carried int) error {
 	next.header = header{
 		id: l.id, number: next.num, base: old.base + Position(old.size), size: next.size,
 		prev: old.num, prevEnd: l.End(), after: l.End(),
-		durable: l.durable, carried: uint64(carried), created: l.o.Now().UnixNano(),
+		durable: l.durable, carried: uint64(carried), created: l.o.World.Now().UnixNano(),
 	}
 	next.state = headerValid
 	if err := next.putHeader(); err != nil {

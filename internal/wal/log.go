@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lullcache/lull/internal/fsys"
+	"github.com/lullcache/lull/internal/world"
 )
 
 // Position is a byte offset in the endless log: the end of a record. "Everything up
@@ -35,15 +37,15 @@ type Log struct {
 	failure    error // the disk's failure, if there was one
 	closed     bool
 	chain      []*segment
-	active     *segment   // the last of chain
-	ready      []*segment // allocated ahead
-	want       int        // how many should be ready
-	readyMore  sync.Cond  // ready has grown, or cannot
-	full       error      // why the last allocation did not succeed
-	dirty      bool       // appended to since the last sync began
-	durable    Position   // all bytes below are on the disk
-	marked     Position   // durable, as the last mark or header says
-	unsynced   []*segment // to be synced, oldest first; the last is active
+	active     *segment      // the last of chain
+	ready      []*segment    // allocated ahead
+	want       int           // how many should be ready
+	readyMore  chan struct{} // closed when ready has grown, or cannot
+	full       error         // why the last allocation did not succeed
+	dirty      bool          // appended to since the last sync began
+	durable    Position      // all bytes below are on the disk
+	marked     Position      // durable, as the last mark or header says
+	unsynced   []*segment    // to be synced, oldest first; the last is active
 	trimmed    Position
 	replaying  int   // walks under way; no segment goes meanwhile
 	bytes      int64 // of all segments, the ready ones included
@@ -58,8 +60,9 @@ type Log struct {
 
 	wakeSync chan struct{}
 	wakeTend chan struct{}
-	quit     chan struct{}
-	running  sync.WaitGroup // syncLoop and tendLoop
+	open     context.Context // ends when the log is closed
+	quit     context.CancelFunc
+	running  []<-chan struct{} // syncLoop and tendLoop
 }
 
 // Open reads what is in the directory and finds the end of the log. It writes
@@ -76,9 +79,9 @@ func Open(o Options) (*Log, error) {
 		gathering: newWaiters(),
 		wakeSync:  make(chan struct{}, 1),
 		wakeTend:  make(chan struct{}, 1),
-		quit:      make(chan struct{}),
+		readyMore: make(chan struct{}),
 	}
-	l.readyMore.L = &l.mu
+	l.open, l.quit = context.WithCancel(context.Background())
 	l.room.Store(&roomState{err: ErrNotStarted, changed: make(chan struct{})})
 	if err := l.read(); err != nil {
 		return nil, err
@@ -126,7 +129,7 @@ func (l *Log) fail(cause error) error {
 			l.stopped = l.failure
 		}
 		l.updateRoom()
-		l.readyMore.Broadcast()
+		l.tellReady()
 		wake(l.wakeSync)
 		wake(l.wakeTend)
 	}
@@ -143,14 +146,16 @@ func (l *Log) Close() error {
 	}
 	l.closed, l.stopped = true, ErrClosed
 	l.updateRoom()
-	l.readyMore.Broadcast()
+	l.tellReady()
 	if l.seen != nil { // not started
 		defer l.mu.Unlock()
 		return l.releaseAll()
 	}
 	l.mu.Unlock()
-	close(l.quit)
-	l.running.Wait()
+	l.quit()
+	for _, done := range l.running {
+		l.o.World.Wait(context.Background(), world.Never, done)
+	}
 	l.syncOnce(true)
 	l.syncOnce(true) // the mark that says the first one was done
 	l.answerLate()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lullcache/lull/internal/fsys"
+	"github.com/lullcache/lull/internal/world"
 )
 
 // Options say where and how large a log is. Zero values mean what each field says.
@@ -31,8 +32,8 @@ type Options struct {
 	// Preamble appends to dst the record that begins each new segment. It is called
 	// within Append and must neither block nor call the log. nil: there is none.
 	Preamble func(dst []byte) []byte
-	// Now is the clock. nil: time.Now.
-	Now func() time.Time
+	// World is the clock and what runs beside. nil: the machine's.
+	World world.World
 	// OnEvent is told what happens in the background. It must not call Close. nil:
 	// nobody is told.
 	OnEvent func(Event)
@@ -55,8 +56,8 @@ func (o Options) withDefaults() Options {
 	if o.SyncEvery == 0 {
 		o.SyncEvery = syncEveryDefault
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if o.World == nil {
+		o.World = world.Real{}
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}

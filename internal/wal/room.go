@@ -3,6 +3,8 @@ package wal
 import (
 	"context"
 	"errors"
+
+	"github.com/lullcache/lull/internal/world"
 )
 
 // roomState is what Room answers, until changed is closed.
@@ -24,9 +26,7 @@ func (l *Log) WaitRoom(ctx context.Context) error {
 		if !errors.Is(room.err, ErrFull) {
 			return room.err
 		}
-		select {
-		case <-room.changed:
-		case <-ctx.Done():
+		if !l.o.World.Wait(ctx, world.Never, room.changed) {
 			return errors.Join(room.err, ctx.Err())
 		}
 	}
@@ -48,6 +48,12 @@ func (l *Log) updateRoom() {
 	}
 }
 
+// tellReady answers those who wait for ready segments. l.mu is held.
+func (l *Log) tellReady() {
+	close(l.readyMore)
+	l.readyMore = make(chan struct{})
+}
+
 // waitReady waits until n segments are ready. It does not wait if the last attempt
 // to allocate failed. l.mu is held, and let go meanwhile.
 func (l *Log) waitReady(n int) error {
@@ -57,7 +63,10 @@ func (l *Log) waitReady(n int) error {
 		}
 		l.want = max(l.want, n)
 		wake(l.wakeTend)
-		l.readyMore.Wait()
+		more := l.readyMore
+		l.mu.Unlock()
+		l.o.World.Wait(l.open, world.Never, more)
+		l.mu.Lock()
 	}
 	l.want = segmentsAhead
 	return l.stopped

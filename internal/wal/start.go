@@ -94,9 +94,7 @@ func (l *Log) Start() error {
 	l.seen, l.stopped = nil, nil
 	l.updateRoom()
 	l.mu.Unlock()
-	l.running.Add(2)
-	go l.syncLoop()
-	go l.tendLoop()
+	l.running = []<-chan struct{}{l.o.World.Go(l.syncLoop), l.o.World.Go(l.tendLoop)}
 	return nil
 }
 
@@ -246,7 +244,7 @@ func (l *Log) begin() error {
 
 // firstHeader is that of this process's first segment.
 func (l *Log) firstHeader(s *segment) header {
-	h := header{id: l.id, number: s.num, size: s.size, created: l.o.Now().UnixNano()}
+	h := header{id: l.id, number: s.num, size: s.size, created: l.o.World.Now().UnixNano()}
 	h.after, h.base = l.End(), l.End()
 	if n := len(l.chain); n > 0 {
 		last := l.chain[n-1]

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"time"
 
 	"github.com/lullcache/lull/internal/failpoint"
+	"github.com/lullcache/lull/internal/world"
 )
 
 // WaitSynced returns when everything up to p is on the disk. All that wait are
@@ -21,9 +21,7 @@ func (l *Log) WaitSynced(ctx context.Context, p Position) error {
 		if err != nil {
 			return err
 		}
-		select {
-		case <-done:
-		case <-ctx.Done():
+		if !l.o.World.Wait(ctx, world.Never, done) {
 			return ctx.Err()
 		}
 	}
@@ -86,18 +84,19 @@ func (l *Log) answerLate() { close(l.take().done) }
 
 // syncLoop syncs whenever somebody waits, and every SyncEvery.
 func (l *Log) syncLoop() {
-	defer l.running.Done()
-	every := time.NewTicker(l.o.SyncEvery)
-	defer every.Stop()
+	w := l.o.World
+	due := w.Now().Add(l.o.SyncEvery)
 	for {
-		select {
-		case <-l.wakeSync:
+		woken := w.Wait(l.open, due.Sub(w.Now()), l.wakeSync)
+		switch {
+		case l.open.Err() != nil:
+			return
+		case woken:
 			l.letGather()
 			l.syncOnce(false)
-		case <-every.C:
+		default:
 			l.syncOnce(true)
-		case <-l.quit:
-			return
+			due = w.Now().Add(l.o.SyncEvery)
 		}
 	}
 }
@@ -126,10 +125,10 @@ func (l *Log) syncOnce(idle bool) {
 	l.dirty = false
 	l.mu.Unlock()
 	failpoint.Hit(failpoint.BeforeSync)
-	start := time.Now()
+	start := l.o.World.Now()
 	err := syncAll(segments)
 	failpoint.Hit(failpoint.AfterSync)
-	took := time.Since(start)
+	took := l.o.World.Since(start)
 	l.mu.Lock()
 	if err != nil {
 		l.fail(err)

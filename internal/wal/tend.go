@@ -26,7 +26,7 @@ func (l *Log) Trim(p Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.trimmed = max(l.trimmed, min(p, l.End()))
-	now := l.o.Now()
+	now := l.o.World.Now()
 	for i := 0; i+1 < len(l.chain) && l.chain[i+1].prevEnd <= l.trimmed; i++ {
 		if l.chain[i].trimmedAt.IsZero() {
 			l.chain[i].trimmedAt = now
@@ -50,23 +50,15 @@ func (l *Log) Keep(p Position) {
 
 // tendLoop keeps segments allocated ahead and lets trimmed ones go.
 func (l *Log) tendLoop() {
-	defer l.running.Done()
-	every := time.NewTicker(tendEvery)
-	defer every.Stop()
 	told := false
-	for {
+	for l.open.Err() == nil {
 		if err := l.Err(); err == nil {
 			l.tend()
 		} else if !told {
 			told = true
 			l.o.OnEvent(Event{Kind: EventFailed, Err: err})
 		}
-		select {
-		case <-l.wakeTend:
-		case <-every.C:
-		case <-l.quit:
-			return
-		}
+		l.o.World.Wait(l.open, tendEvery, l.wakeTend)
 	}
 }
 
@@ -126,7 +118,7 @@ func (l *Log) addReady() error {
 	l.full = nil
 	l.ready = append(l.ready, s)
 	l.updateRoom()
-	l.readyMore.Broadcast()
+	l.tellReady()
 	l.mu.Unlock()
 	if wasFull {
 		l.o.OnEvent(Event{Kind: EventRoom})
@@ -151,7 +143,7 @@ func (l *Log) cannotAllocate(err error) {
 		l.full = fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	l.updateRoom()
-	l.readyMore.Broadcast()
+	l.tellReady()
 	full := l.full
 	l.mu.Unlock()
 	if was == nil && full != nil {
@@ -185,7 +177,7 @@ func (l *Log) trimmable(hard bool) bool {
 	if p, ok := beginning(l.chainFiles()[1:]); !ok || p > l.trimmed {
 		return false
 	}
-	if hard || l.o.Now().Sub(l.chain[0].trimmedAt) >= l.o.RetainAge {
+	if hard || l.o.World.Now().Sub(l.chain[0].trimmedAt) >= l.o.RetainAge {
 		return true
 	}
 	kept := int64(0)
