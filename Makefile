@@ -30,6 +30,19 @@ lint: ## check formatting, go vet and staticcheck
 test: prepare cgo lint ## prepare, lint, and run all tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
+# Which sections of the matrix are measured (empty: all), how much of it (quick or full), and on which
+# CPUs, as in SERVER_CPUS=0-3 LOAD_CPUS=4-7 (empty: all). ROUNDS is how often each figure is measured.
+ONLY ?=
+SCALE ?= full
+SERVER_CPUS ?=
+LOAD_CPUS ?=
+
+.PHONY: bench
+bench: ROUNDS = 5
+bench: prepare ## measure Lull beside Redis and plain SQL, write docs/benchmarks.md; as in: make bench ONLY=commands,memory ROUNDS=5 SCALE=quick
+	$(GO) test -v -count=1 -timeout 24h -run TestMatrix ./test/bench -args -docs=$(CURDIR)/docs -scale=$(SCALE) -rounds=$(ROUNDS) \
+		-only=$(ONLY) -server-cpus=$(SERVER_CPUS) -load-cpus=$(LOAD_CPUS)
+
 # How often each database's Lull is killed at random moments, how many histories are checked for each
 # database, and what is random.
 KILLS ?= 2000
