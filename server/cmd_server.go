@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"runtime/debug"
 	"time"
 
 	"github.com/lullcache/lull/internal/glob"
@@ -13,6 +14,8 @@ var serverHandlers = handlers{
 	"config|resetstat": plain(configResetStat),
 	"config|help":      plain(help),
 	"info":             plain(info),
+	"memory|purge":     plain(memoryPurge),
+	"memory|help":      plain(help),
 	"time":             plain(clock),
 	"wait":             plain(wait),
 	"waitaof":          plain(waitAOF),
@@ -26,6 +29,14 @@ func clock(c *call) error {
 	c.out.Array(2)
 	c.out.BulkInt(now.Unix())
 	c.out.BulkInt(int64(now.Nanosecond() / 1000))
+	return nil
+}
+
+// memoryPurge collects what is no longer used, which holds up others for
+// milliseconds, and gives it back to the operating system.
+func memoryPurge(c *call) error {
+	debug.FreeOSMemory()
+	c.out.Simple("OK")
 	return nil
 }
 

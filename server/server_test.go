@@ -167,6 +167,7 @@ func TestConnectionCommandsAnswerAsRedis(t *testing.T) {
 		{"CONFIG GET save", "*2 | $4 | save | $0 | "},
 		{"CONFIG GET nothing*", "*0"},
 		{"CONFIG SET foo bar", "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'"},
+		{"MEMORY PURGE", "+OK"},
 		{"CONFIG SET maxclients", "-ERR wrong number of arguments for 'config|set' command"},
 		{"CONFIG SET timeout -1", "-ERR CONFIG SET failed (possibly related to argument 'timeout') - argument must be between 0 and 2147483647 inclusive"},
 		{"CONFIG SET timeout 1 timeout 2", "-ERR CONFIG SET failed (possibly related to argument 'timeout') - duplicate parameter"},

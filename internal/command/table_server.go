@@ -40,6 +40,14 @@ var serverCommands = []Command{
 		Since: "1.0.0", Summary: "Delete every key of the selected database"},
 	{Name: "info", Arity: -1, Flags: Loading | Stale, Categories: []string{"@dangerous"},
 		Since: "1.0.0", Summary: "Report the state of the server in sections"},
+	{Name: "memory", Arity: -2,
+		Since: "4.0.0", Summary: "Have memory given back to the operating system",
+		Subcommands: []Command{
+			{Name: "purge", Arity: 2,
+				Since: "4.0.0", Summary: "Collect garbage and give free memory back to the operating system"},
+			{Name: "help", Arity: 2, Flags: Loading | Stale,
+				Since: "4.0.0", Summary: "List the subcommands"},
+		}},
 	{Name: "time", Arity: 1, Flags: Loading | Stale | Fast,
 		Since: "2.6.0", Summary: "Read the clock of the server"},
 }

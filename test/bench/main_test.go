@@ -40,7 +40,7 @@ type scale struct {
 }
 
 var scales = []scale{
-	{name: "smoke", window: 20 * time.Millisecond, long: time.Second, hold: time.Second, keys: []int{1000}, items: 1000},
+	{name: "smoke", window: 20 * time.Millisecond, long: 300 * time.Millisecond, hold: 200 * time.Millisecond, keys: []int{1000}, items: 1000},
 	{name: "quick", window: 500 * time.Millisecond, long: 3 * time.Second, hold: 10 * time.Second, keys: []int{100_000}, items: 200_000},
 	{name: "full", window: 800 * time.Millisecond, long: 6 * time.Second, hold: 60 * time.Second, keys: []int{100_000, 1_000_000}, items: 1_000_000},
 }
@@ -60,6 +60,9 @@ type section struct {
 // sections stand in the order of docs/benchmarks.md.
 var sections = []section{
 	{"commands", "Commands, beside Redis", measureCommands},
+	{"disk", "Answers that wait for the disk", measureDisk},
+	{"memory", "Memory", measureMemory},
+	{"direct", "Many clients, beside plain UPDATEs", measureDirect},
 }
 
 // bench is the measurement of one section.

@@ -150,8 +150,11 @@ func (l *lull) launch(b *bench, addr, url string) {
 		close(done)
 	}(l.cmd, l.done)
 	b.Cleanup(l.kill)
-	l.peer = newPeer(b, "Lull", addr, l.cmd.Process.Pid)
-	for deadline := time.Now().Add(time.Minute); l.control.Ping(context.Background()).Err() != nil; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", addr); err == nil {
+			conn.Close()
+			break
+		}
 		select {
 		case <-l.done:
 			b.Fatalf("lull has ended: %s", l.stderr)
@@ -162,6 +165,7 @@ func (l *lull) launch(b *bench, addr, url string) {
 			b.Fatalf("lull does not answer: %s", l.stderr)
 		}
 	}
+	l.peer = newPeer(b, "Lull", addr, l.cmd.Process.Pid)
 }
 
 // kill is kill -9: what it holds is of no worth after a measurement.
