@@ -133,6 +133,13 @@ func (r *Result) CPUPerWrite() time.Duration {
 	return r.CPU / time.Duration(r.Writes)
 }
 
+// Latency is what a share of the writes did not exceed: Latency(0.99) is p99.
+func (r *Result) Latency(share float64) time.Duration { return r.latency.at(share) }
+
+// Lag is how far SQL was behind at most for a share of the time; 0 where there is no
+// lag.
+func (r *Result) Lag(share float64) time.Duration { return r.lag.at(share) }
+
 // Run measures Lull, unless o.Alone, then the alternatives one after the other, each
 // over fresh tables. What was measured before an error is returned with it.
 func Run(ctx context.Context, o Options) (results []*Result, err error) {

@@ -1,4 +1,4 @@
-package bench
+package matrix
 
 import (
 	"fmt"
@@ -127,7 +127,7 @@ func (c *cell) met() string {
 
 // measureCommands compares each command while Lull flushes at 5,000 rows/s, then those
 // that write at full flush.
-func measureCommands(b *bench) {
+func measureCommands(b *run) {
 	b.out.About = []string{
 		"Load: redis-benchmark, one thread, 50 connections, values of 64 bytes, keys at random; the same for both.",
 		"Redis: `appendonly yes`, `appendfsync everysec`, no snapshots, no rewriting of the file meanwhile.",
@@ -140,7 +140,7 @@ func measureCommands(b *bench) {
 	}
 	var paced, full []*cell
 	server := startPostgres(b)
-	newURL := func(b *bench) string { return server.NewDatabase(b.T) }
+	newURL := func(b *run) string { return server.NewDatabase(b.T) }
 	some, at := families, pipelines
 	if b.scale.smoke() {
 		some, at = []*family{families[0], families[len(families)-1]}, []int{16}
@@ -175,7 +175,7 @@ func (f *family) keyCounts(s *scale) []int {
 }
 
 // measure compares the family's commands, or with full only the one that writes.
-func (f *family) measure(b *bench, newURL func(*bench) string, keys int, pipelines []int, full bool) (all []*cell) {
+func (f *family) measure(b *run, newURL func(*run) string, keys int, pipelines []int, full bool) (all []*cell) {
 	mode := "paced"
 	commands := f.commands
 	if full {
@@ -183,7 +183,7 @@ func (f *family) measure(b *bench, newURL func(*bench) string, keys int, pipelin
 	}
 	name := fmt.Sprintf("%s %s %s", mode, f.name, keysText(keys))
 	if !f.grows {
-		b.sub(name, func(b *bench) {
+		b.sub(name, func(b *run) {
 			pair := f.start(b, newURL(b), keys, full)
 			for _, p := range pipelines {
 				for _, c := range commands {
@@ -194,7 +194,7 @@ func (f *family) measure(b *bench, newURL func(*bench) string, keys int, pipelin
 		return all
 	}
 	for _, p := range pipelines {
-		b.sub(fmt.Sprintf("%s p%d", name, p), func(b *bench) {
+		b.sub(fmt.Sprintf("%s p%d", name, p), func(b *run) {
 			all = append(all, f.start(b, newURL(b), keys, full).compare(b, commands[0], p))
 		})
 	}
@@ -210,7 +210,7 @@ type pair struct {
 }
 
 // start starts both servers and fills them.
-func (f *family) start(b *bench, url string, keys int, full bool) *pair {
+func (f *family) start(b *run, url string, keys int, full bool) *pair {
 	b.Helper()
 	p := &pair{keys: keys, redis: startRedis(b, "everysec"), lull: startLull(b, url, benchSettings+"ack: memory\nflush: {max_transaction_rows: 10000}\n")}
 	if full {
@@ -226,7 +226,7 @@ func (f *family) start(b *bench, url string, keys int, full bool) *pair {
 }
 
 // compare measures one command on both in turn.
-func (p *pair) compare(b *bench, c command, pipeline int) *cell {
+func (p *pair) compare(b *run, c command, pipeline int) *cell {
 	b.Helper()
 	got := &cell{command: c, keys: p.keys, pipeline: pipeline}
 	p.redis.stop(b)
@@ -270,7 +270,7 @@ func (v values) mean() float64 {
 }
 
 // calibrate finds how many commands take one window. It is the warm-up too.
-func (b *bench) calibrate(p *peer, c command, pipeline, keys int) (n int, took time.Duration) {
+func (b *run) calibrate(p *peer, c command, pipeline, keys int) (n int, took time.Duration) {
 	b.Helper()
 	began := time.Now()
 	n = 200 * pipeline
@@ -289,7 +289,7 @@ func (b *bench) calibrate(p *peer, c command, pipeline, keys int) (n int, took t
 	}
 }
 
-func (b *bench) measureOne(p *peer, c command, pipeline, keys, n int, into *side) load {
+func (b *run) measureOne(p *peer, c command, pipeline, keys, n int, into *side) load {
 	b.Helper()
 	before := p.usage(b)
 	l := redisBenchmark(b, p, pipeline, keys, n, c.args...)

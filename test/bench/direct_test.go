@@ -1,4 +1,4 @@
-package bench
+package matrix
 
 import (
 	"context"
@@ -33,7 +33,7 @@ type arena struct {
 const directStatement = "UPDATE bench_direct SET hits = hits + 1 WHERE id = $1"
 
 // measureDirect compares writers that go through Lull with writers that UPDATE.
-func measureDirect(b *bench) {
+func measureDirect(b *run) {
 	b.out.About = []string{
 		fmt.Sprintf("50 clients add 1 to counters: %s rows `(id bigint PRIMARY KEY, hits bigint)` that are there, in PostgreSQL, synchronous commits.", keysText(b.scale.items)),
 		"Plain: `UPDATE … SET hits = hits + 1 WHERE id = $1`, prepared, from 50 connections, each its own transaction. Lull: `INCRBY` over the mapped table, `ack: memory`, all else as by default, its rows in memory before. Both from the same program.",
@@ -70,7 +70,7 @@ func measureDirect(b *bench) {
 	b.out.Tables = append(b.out.Tables, t)
 }
 
-func startArena(b *bench) *arena {
+func startArena(b *run) *arena {
 	b.Helper()
 	a := &arena{url: startPostgres(b).NewDatabase(b.T), rows: b.scale.items}
 	fill := "INSERT INTO %s SELECT i, 0 FROM generate_series(0, %d) AS i"
@@ -86,7 +86,7 @@ func startArena(b *bench) *arena {
 func counter(id int64) string { return "counter:" + strconv.FormatInt(id, 10) }
 
 // measure adds one measurement to r.
-func (a *arena) measure(b *bench, r *directRun, d time.Duration) {
+func (a *arena) measure(b *run, r *directRun, d time.Duration) {
 	b.Helper()
 	var writers []writer
 	for range clients {
@@ -118,7 +118,7 @@ func (a *arena) measure(b *bench, r *directRun, d time.Duration) {
 }
 
 // check compares SQL with what was answered.
-func (a *arena) check(b *bench) {
+func (a *arena) check(b *run) {
 	b.Helper()
 	conn, err := pgx.Connect(context.Background(), a.url)
 	b.must(err)

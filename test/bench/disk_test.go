@@ -1,9 +1,9 @@
-package bench
+package matrix
 
 import "fmt"
 
 // measureDisk compares answers that wait for the disk.
-func measureDisk(b *bench) {
+func measureDisk(b *run) {
 	b.out.About = []string{
 		"Lull: `ack: disk` (the default), generic tables in PostgreSQL, flushing as by default. Redis: `appendfsync always`. SET and INCR of 100,000 keys, 50 connections, redis-benchmark.",
 		"How long a sync takes is the disk's affair: only the ratio says something.",
@@ -11,7 +11,7 @@ func measureDisk(b *bench) {
 	var cells []*cell
 	server := startPostgres(b)
 	for _, f := range []*family{families[0], families[2]} {
-		b.sub(f.name, func(b *bench) {
+		b.sub(f.name, func(b *run) {
 			keys := b.scale.keys[0]
 			p := &pair{keys: keys, redis: startRedis(b, "always"), lull: startLull(b, server.NewDatabase(b.T), benchSettings+"ack: disk\n")}
 			b.must(flood(p.redis.addr, keys, f.fill))

@@ -1,4 +1,4 @@
-package bench
+package matrix
 
 import (
 	"bufio"
@@ -77,7 +77,7 @@ type load struct {
 const clients = 50
 
 // redisBenchmark runs redis-benchmark, with 50 connections and one thread.
-func redisBenchmark(b *bench, p *peer, pipeline, keys, n int, command ...string) load {
+func redisBenchmark(b *run, p *peer, pipeline, keys, n int, command ...string) load {
 	b.Helper()
 	host, port, err := net.SplitHostPort(p.addr)
 	b.must(err)

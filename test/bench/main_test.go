@@ -1,11 +1,11 @@
-// Package bench measures Lull beside what it is compared with, section by section, and
+// Package matrix measures Lull beside what it is compared with, section by section, and
 // writes docs/benchmarks.md. `make bench` runs it; `make test` runs a form of a few
 // seconds that proves that every section works and asserts no timing.
 //
 // Both sides of a comparison run interleaved, A B A B, over the same load, and the one
 // that is not measured is stopped with SIGSTOP, so that it takes no CPU. A ratio is
 // taken in each round; its median is given with the least and the greatest.
-package bench
+package matrix
 
 import (
 	"flag"
@@ -54,19 +54,23 @@ func (s *scale) keyCount() int { return s.keys[len(s.keys)-1] }
 // section is one part of the matrix.
 type section struct {
 	name, title string
-	measure     func(*bench)
+	measure     func(*run)
 }
 
 // sections stand in the order of docs/benchmarks.md.
 var sections = []section{
 	{"commands", "Commands, beside Redis", measureCommands},
+	{"tail", "Latency while flushing", measureTail},
 	{"disk", "Answers that wait for the disk", measureDisk},
 	{"memory", "Memory", measureMemory},
 	{"direct", "Many clients, beside plain UPDATEs", measureDirect},
+	{"worker", "Beside a Redis with a worker", measureWorker},
+	{"events", "Events into an append-only table", measureEvents},
+	{"flush", "Flushes and loads, beside the drivers alone", measureFlush},
 }
 
-// bench is the measurement of one section.
-type bench struct {
+// run is the measurement of one section.
+type run struct {
 	*testing.T
 	scale  *scale
 	rounds int
@@ -75,7 +79,7 @@ type bench struct {
 
 // sub measures a part whose servers and databases end with it. A part that fails
 // leaves the others their figures.
-func (b *bench) sub(name string, measure func(*bench)) {
+func (b *run) sub(name string, measure func(*run)) {
 	b.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 		part := *b
 		part.T = t
@@ -84,13 +88,13 @@ func (b *bench) sub(name string, measure func(*bench)) {
 }
 
 // say tells whoever watches what is measured now.
-func (b *bench) say(format string, args ...any) {
+func (b *run) say(format string, args ...any) {
 	if !b.scale.smoke() {
 		fmt.Fprintf(os.Stderr, "%s  %s: %s\n", time.Now().Format("15:04:05"), b.out.Name, fmt.Sprintf(format, args...))
 	}
 }
 
-func (b *bench) must(err error) {
+func (b *run) must(err error) {
 	b.Helper()
 	if err != nil {
 		b.Fatal(err)
@@ -146,7 +150,7 @@ func TestMatrix(t *testing.T) {
 	machine := describeMachine(t)
 	for _, sec := range wantedSections(t) {
 		t.Run(sec.name, func(t *testing.T) {
-			b := &bench{T: t, scale: s, rounds: n, out: newSection(sec, s, n, machine)}
+			b := &run{T: t, scale: s, rounds: n, out: newSection(sec, s, n, machine)}
 			began := time.Now()
 			sec.measure(b)
 			b.out.TookSeconds = time.Since(began).Seconds()

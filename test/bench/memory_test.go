@@ -1,4 +1,4 @@
-package bench
+package matrix
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ var things = []struct {
 }
 
 // measureMemory fills both servers with the same and reads what RAM they have.
-func measureMemory(b *bench) {
+func measureMemory(b *run) {
 	b.out.About = []string{
 		fmt.Sprintf("Bytes of RAM (RSS) for each of %s items, over those of the empty server; from /proc.", count(float64(b.scale.items))),
 		"Lull with generic tables in PostgreSQL and `ack: memory`. All dirty: flushing paused, after MEMORY PURGE, which collects garbage and gives memory back. Clean: after everything was flushed, and MEMORY PURGE.",
@@ -35,7 +35,7 @@ func measureMemory(b *bench) {
 	clean, dirty := map[string]float64{}, map[string]float64{}
 	server := startPostgres(b)
 	for _, thing := range things {
-		b.sub(thing.name, func(b *bench) {
+		b.sub(thing.name, func(b *run) {
 			r, l := startRedis(b, "no"), startLull(b, server.NewDatabase(b.T), benchSettings+"ack: memory\nmax_load_rows: 10_000_000\n")
 			redis := b.fillAndWeigh(r, thing.fill)
 			l.do(b, "LULL", "PAUSE")
@@ -73,7 +73,7 @@ func (s *Section) ratioRow(what, against string, got map[string]float64, most fl
 
 func bytesText(f float64) string { return fmt.Sprintf("%.0f B", f) }
 
-func (b *bench) fillAndWeigh(p *peer, fill func(*resp.Writer, int)) float64 {
+func (b *run) fillAndWeigh(p *peer, fill func(*resp.Writer, int)) float64 {
 	b.Helper()
 	empty := p.resident(b)
 	b.must(flood(p.addr, b.scale.items, fill))
@@ -81,7 +81,7 @@ func (b *bench) fillAndWeigh(p *peer, fill func(*resp.Writer, int)) float64 {
 }
 
 // rest is the memory after what is not needed was given back.
-func (p *peer) rest(b *bench) float64 {
+func (p *peer) rest(b *run) float64 {
 	b.Helper()
 	p.do(b, "MEMORY", "PURGE")
 	if !b.scale.smoke() {

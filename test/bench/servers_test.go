@@ -1,4 +1,4 @@
-package bench
+package matrix
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ type peer struct {
 	stopped bool
 }
 
-func newPeer(b *bench, name, addr string, pid int) *peer {
+func newPeer(b *run, name, addr string, pid int) *peer {
 	p := &peer{name: name, addr: addr, pid: pid, control: redis.NewClient(&redis.Options{Addr: addr, Protocol: 2,
 		DialTimeout: 30 * time.Second, ReadTimeout: 10 * time.Minute, PoolSize: 2, DisableIdentity: true})}
 	b.Cleanup(func() {
@@ -41,7 +41,7 @@ func newPeer(b *bench, name, addr string, pid int) *peer {
 }
 
 // stop and resume take the side that is not measured off the CPUs.
-func (p *peer) stop(b *bench) {
+func (p *peer) stop(b *run) {
 	b.Helper()
 	if !p.stopped {
 		b.must(syscall.Kill(p.pid, syscall.SIGSTOP))
@@ -49,7 +49,7 @@ func (p *peer) stop(b *bench) {
 	}
 }
 
-func (p *peer) resume(b *bench) {
+func (p *peer) resume(b *run) {
 	b.Helper()
 	if p.stopped {
 		b.must(syscall.Kill(p.pid, syscall.SIGCONT))
@@ -58,7 +58,7 @@ func (p *peer) resume(b *bench) {
 }
 
 // info reads INFO, by name.
-func (p *peer) info(b *bench) map[string]string {
+func (p *peer) info(b *run) map[string]string {
 	b.Helper()
 	text, err := p.control.Info(context.Background(), "everything").Result()
 	b.must(err)
@@ -77,7 +77,7 @@ type usage struct {
 	rows float64       // written to SQL by Lull
 }
 
-func (p *peer) usage(b *bench) usage {
+func (p *peer) usage(b *run) usage {
 	b.Helper()
 	info := p.info(b)
 	user, _ := strconv.ParseFloat(info["used_cpu_user"], 64)
@@ -87,7 +87,7 @@ func (p *peer) usage(b *bench) usage {
 }
 
 // resident is the process's memory in RAM, in bytes.
-func (p *peer) resident(b *bench) float64 {
+func (p *peer) resident(b *run) float64 {
 	b.Helper()
 	fields := strings.Fields(readText(fmt.Sprintf("/proc/%d/statm", p.pid)))
 	if len(fields) < 2 {
@@ -100,7 +100,7 @@ func (p *peer) resident(b *bench) float64 {
 
 // startRedis starts a Redis as well set up as we can: an append-only file, no
 // snapshots, and no rewriting of the file, which would take a CPU now and then.
-func startRedis(b *bench, appendfsync string) *peer {
+func startRedis(b *run, appendfsync string) *peer {
 	b.Helper()
 	s := testdb.StartRedis(b.T, testdb.Options{Settings: map[string]string{
 		"appendonly": "yes", "appendfsync": appendfsync, "auto-aof-rewrite-percentage": "0"}})
@@ -125,7 +125,7 @@ log: {max_bytes: 64GiB, retain: {age: 1s, bytes: 64MiB}}
 `
 
 // startLull starts Lull over the database at url. It ends with b.
-func startLull(b *bench, url, settings string) *lull {
+func startLull(b *run, url, settings string) *lull {
 	b.Helper()
 	l := &lull{dir: b.TempDir(), stderr: &bytes.Buffer{}, done: make(chan struct{})}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -138,7 +138,7 @@ func startLull(b *bench, url, settings string) *lull {
 }
 
 // launch starts a process in the server's place and waits until it answers.
-func (l *lull) launch(b *bench, addr, url string) {
+func (l *lull) launch(b *run, addr, url string) {
 	b.Helper()
 	l.cmd = exec.Command(lullProgram, "serve", "--config", filepath.Join(l.dir, "lull.yaml"), "--listen", addr,
 		"--data-dir", filepath.Join(l.dir, "data"), "--database", url)
@@ -175,7 +175,7 @@ func (l *lull) kill() {
 }
 
 // settle waits until SQL has everything.
-func (l *lull) settle(b *bench) {
+func (l *lull) settle(b *run) {
 	b.Helper()
 	for deadline := time.Now().Add(10 * time.Minute); ; {
 		n, err := l.control.Do(context.Background(), "WAIT", "1", "5000").Int()
@@ -193,7 +193,7 @@ func (l *lull) settle(b *bench) {
 	}
 }
 
-func (p *peer) do(b *bench, args ...any) any {
+func (p *peer) do(b *run, args ...any) any {
 	b.Helper()
 	reply, err := p.control.Do(context.Background(), args...).Result()
 	b.must(err)
@@ -201,7 +201,7 @@ func (p *peer) do(b *bench, args ...any) any {
 }
 
 // pin keeps all threads of a process on some CPUs.
-func pin(b *bench, pid int, cpus string) {
+func pin(b *run, pid int, cpus string) {
 	b.Helper()
 	if cpus == "" {
 		return
@@ -214,7 +214,7 @@ func pin(b *bench, pid int, cpus string) {
 
 // startPostgres starts a PostgreSQL that syncs its commits, with a page cache of its
 // own that holds what is measured.
-func startPostgres(b *bench) *testdb.Server {
+func startPostgres(b *run) *testdb.Server {
 	b.Helper()
 	return testdb.StartPostgres(b.T, testdb.Options{Durable: true, Settings: map[string]string{
 		"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "wal_compression": "off"}})

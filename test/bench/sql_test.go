@@ -1,4 +1,4 @@
-package bench
+package matrix
 
 import (
 	"context"
@@ -28,7 +28,7 @@ END $$`
 var pacedTables = []string{"lull_keys", "lull_strings", "lull_hashes", "lull_zsets", "lull_sets", "lull_lists", "lull_streams"}
 
 // pace makes the triggers in a database in which Lull has made its tables.
-func pace(b *bench, url string) {
+func pace(b *run, url string) {
 	b.Helper()
 	statements := []string{fmt.Sprintf(paceSQL, pacedRows)}
 	for _, table := range pacedTables {
@@ -40,7 +40,7 @@ func pace(b *bench, url string) {
 }
 
 // execute runs statements over a connection of its own.
-func execute(b *bench, url string, statements ...string) {
+func execute(b *run, url string, statements ...string) {
 	b.Helper()
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, url)
@@ -72,7 +72,7 @@ const (
 )
 
 // startBeside makes its table and waits for run.
-func startBeside(b *bench, url string, keys int) *beside {
+func startBeside(b *run, url string, keys int) *beside {
 	b.Helper()
 	execute(b, url, besideTable)
 	conn, err := pgx.Connect(context.Background(), url)
@@ -89,7 +89,7 @@ func (s *beside) run(rate float64) {
 	go func() { s.done <- s.write() }()
 }
 
-func (s *beside) halt(b *bench) {
+func (s *beside) halt(b *run) {
 	b.Helper()
 	close(s.quit)
 	b.must(<-s.done)

@@ -1,4 +1,4 @@
-package bench
+package matrix
 
 import (
 	"bufio"
@@ -57,7 +57,7 @@ type writer interface {
 // loadWith lets all writers write for d. With a rate, in pipelines a second of all
 // together, each begins when it is due, and its latency counts from then: a server
 // that stops is not asked less. 0 is as fast as answers come.
-func loadWith(b *bench, writers []writer, d time.Duration, rate float64) *outcome {
+func loadWith(b *run, writers []writer, d time.Duration, rate float64) *outcome {
 	b.Helper()
 	defer func() {
 		for _, w := range writers {
@@ -110,7 +110,7 @@ type redisWriter struct {
 	command func(out *resp.Writer)
 }
 
-func newRedisWriter(b *bench, addr string, pipeline int, command func(out *resp.Writer)) *redisWriter {
+func newRedisWriter(b *run, addr string, pipeline int, command func(out *resp.Writer)) *redisWriter {
 	b.Helper()
 	conn, err := net.Dial("tcp", addr)
 	b.must(err)
@@ -137,7 +137,7 @@ type sqlWriter struct {
 	next      chooser
 }
 
-func newSQLWriter(b *bench, url, statement string, next chooser) *sqlWriter {
+func newSQLWriter(b *run, url, statement string, next chooser) *sqlWriter {
 	b.Helper()
 	conn, err := pgx.Connect(context.Background(), url)
 	b.must(err)
@@ -173,7 +173,7 @@ const (
 	probeSpec  = "  bench_probe: {key: \"probe:{id}\", type: hash}\n"
 )
 
-func startProbe(b *bench, l *lull, url string) *lagProbe {
+func startProbe(b *run, l *lull, url string) *lagProbe {
 	b.Helper()
 	p := &lagProbe{quit: make(chan struct{})}
 	conn, err := pgx.Connect(context.Background(), url)
@@ -233,7 +233,7 @@ func (p *lagProbe) every(d time.Duration, work func() error) {
 }
 
 // stop returns the median and the greatest lag in seconds.
-func (p *lagProbe) stop(b *bench) (median, most float64) {
+func (p *lagProbe) stop(b *run) (median, most float64) {
 	b.Helper()
 	close(p.quit)
 	p.group.Wait()
