@@ -48,6 +48,11 @@ type File interface {
 	// ErrNoMap. A store is in the page cache at once. The file must be allocated
 	// first and must not shrink: the process dies of a page that is not there.
 	Map() ([]byte, error)
+	// Unload says that the bytes of the mapping from one offset to another, both at
+	// the beginning of a page, are not written to for now. They stay where they
+	// are; but a Sync need not make each page watch for stores again, which stops
+	// all processors for a moment, page by page.
+	Unload(from, to int64)
 	Size() (int64, error)
 	Close() error
 }

@@ -162,6 +162,12 @@ func (f *osFile) Map() ([]byte, error) {
 	return f.mem, err
 }
 
+func (f *osFile) Unload(from, to int64) {
+	if f.mem != nil && from < to {
+		unload(f.mem[from:to])
+	}
+}
+
 func (f *osFile) Size() (int64, error) {
 	info, err := f.File.Stat()
 	if err != nil {

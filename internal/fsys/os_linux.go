@@ -32,6 +32,10 @@ func allocate(f *os.File, size int64) error {
 	}
 }
 
+// unload takes pages out of the process's table, all with one interrupt of the other
+// processors. Of a shared mapping nothing is lost. If it is refused, all is as before.
+func unload(mem []byte) { _ = unix.Madvise(mem, unix.MADV_DONTNEED) }
+
 func mapShared(f *os.File, size int64) ([]byte, error) {
 	mem, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOMEM) {

@@ -18,6 +18,9 @@ type segment struct {
 	seed uint32
 	off  int64 // of the next frame
 
+	passed   int64 // what is below was written when the last sync began
+	unloaded int64 // what is below was unloaded; syncAll's
+
 	headerSynced bool
 	trimmedAt    time.Time // zero: not trimmed
 }

@@ -122,6 +122,9 @@ func (l *Log) syncOnce(idle bool) {
 	}
 	end, durable := l.End(), l.active.position()
 	segments := l.unsynced
+	for _, s := range segments {
+		s.passed = s.off &^ (unloadBytes - 1)
+	}
 	l.dirty = false
 	l.mu.Unlock()
 	failpoint.Hit(failpoint.BeforeSync)
@@ -140,9 +143,17 @@ func (l *Log) syncOnce(idle bool) {
 	l.releaseSynced(segments)
 }
 
+// unloadBytes is the unit, whole pages on every machine, in which what was written is
+// unloaded before a sync. For less the system call costs more than it saves.
+const unloadBytes = 64 << 10
+
 // syncAll syncs segments, oldest first.
 func syncAll(segments []*segment) error {
 	for _, s := range segments {
+		if s.mem != nil && s.passed > s.unloaded {
+			s.file.Unload(s.unloaded, s.passed)
+			s.unloaded = s.passed
+		}
 		if err := s.file.Sync(); err != nil {
 			return fmt.Errorf("sync %s: %w", s.name, err)
 		}
