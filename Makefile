@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 TEST_TIMEOUT ?= 12m
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build fmt lint test crash soak stress trouble fuzz cgo
+.PHONY: help prepare build fmt lint test crash power soak stress trouble fuzz cgo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,16 @@ SEED ?= $(shell date +%s)
 
 crash: prepare cgo ## kill Lull and its databases under load; as in: make crash KILLS=2000 SEED=1
 	CGO_ENABLED=1 $(GO) test -v -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -histories=$(HISTORIES) -seed=$(SEED) -race-server
+
+# At how many of 2,000 file operations the power is cut, at each ack level; how many of a
+# log's 524,288 bits are flipped.
+CUTS ?= 2000
+FLIPS ?= 524288
+
+power: ## cut the power and damage the log in every way; as in: make power CUTS=200 FLIPS=50000
+	LULL_POWER_CUTS=$(CUTS) $(GO) test -count=1 -v -timeout 24h -run 'TestPowerCutOfTheEngine' .
+	LULL_POWER_CUTS=$(CUTS) LULL_POWER_FLIPS=$(FLIPS) LULL_POWER_COMBINATIONS=1000000 LULL_POWER_REPAIRS=$(CUTS) \
+		$(GO) test -count=1 -timeout 24h -run 'PowerCut|Torn|Pages|Flipped|Repair|FailureAt' ./internal/wal
 
 # How many times as much the engine's random tests do, and LULL_SEED their seed.
 ROUNDS ?= 20

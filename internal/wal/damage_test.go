@@ -198,6 +198,7 @@ func TestRepair(t *testing.T) {
 		{"nothing", 0, func(image) {}},
 		{"a bit of a record", 1, func(im image) { im[first][frameStart+80] ^= 4 }},
 		{"a frame's length", 1, func(im image) { im[first][frameStart+24+4] ^= 0x80 }},
+		{"the preamble before a record's last part", 0, func(im image) { im[segmentName(testDir, 2)][frameStart+8] ^= 1 }},
 		{"a sector", 9, func(im image) { copy(im[first][frameStart+512:], make([]byte, 512)) }},
 		{"first header of a segment", 0, func(im image) { clear(im[first][:headerCopyAt]) }},
 		{"both headers of the first segment", 0, func(im image) { clear(im[first][:frameStart]) }},

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lullcache/lull/internal/proof"
 )
 
 // childDir tells a re-executed test binary to be the process that is killed.
@@ -24,7 +26,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	proof.Print(os.Stdout)
+	os.Exit(code)
 }
 
 const childWriters = 4

@@ -139,6 +139,9 @@ type assembly struct {
 	parts []byte
 	open  bool
 	holed bool // something was lost here: a part without its beginning is no surprise
+	// gapped: the first frame of a segment was lost. Parts stand there behind the
+	// preamble and nothing else, so if a part comes next, no part was lost.
+	gapped bool
 }
 
 // add takes a frame and returns the record that it completes, if any. why is not
@@ -146,6 +149,9 @@ type assembly struct {
 func (a *assembly) add(f frame) (rec []byte, whole bool, why string) {
 	switch f.kind {
 	case kindRecord, kindFirst:
+		if a.open && a.gapped {
+			a.hole()
+		}
 		if a.open {
 			return nil, false, "a record begins before the last part of the one before"
 		}
@@ -164,16 +170,21 @@ func (a *assembly) add(f frame) (rec []byte, whole bool, why string) {
 		if len(a.parts)+len(f.data) > recordBytesMax {
 			return nil, false, "a record larger than any that is written"
 		}
-		a.parts = append(a.parts, f.data...)
+		a.parts, a.gapped = append(a.parts, f.data...), false
 		if f.kind == kindLast {
 			a.open = false
 			return a.parts, true, ""
 		}
 	case kindLost:
-		a.parts, a.open, a.holed = a.parts[:0], false, true
+		if a.gapped = a.open && f.off == frameStart; !a.gapped {
+			a.hole()
+		}
 	}
 	return nil, false, ""
 }
+
+// hole lets go of the record whose next part was lost.
+func (a *assembly) hole() { a.parts, a.open, a.holed, a.gapped = a.parts[:0], false, true, false }
 
 // carried returns how many bytes of an unfinished record are held.
 func (a *assembly) carried() uint64 {

@@ -65,6 +65,9 @@ func (w *walker) enter(s *segmentFile) bool {
 	if w.at.last != s.prevEnd && w.lostTo < s.prevEnd {
 		return false
 	}
+	if w.parts.gapped {
+		w.parts.hole()
+	}
 	if s.carried == 0 {
 		w.parts = assembly{parts: w.parts.parts[:0]}
 	} else if w.parts.carried() != s.carried && !w.parts.holed {
