@@ -79,9 +79,15 @@ const clients = 50
 // redisBenchmark runs redis-benchmark, with 50 connections and one thread.
 func redisBenchmark(b *run, p *peer, pipeline, keys, n int, command ...string) load {
 	b.Helper()
+	return redisBenchmarkFrom(b, p, clients, pipeline, keys, n, command...)
+}
+
+// redisBenchmarkFrom is redisBenchmark with as many connections as it says.
+func redisBenchmarkFrom(b *run, p *peer, connections, pipeline, keys, n int, command ...string) load {
+	b.Helper()
 	host, port, err := net.SplitHostPort(p.addr)
 	b.must(err)
-	args := []string{"-h", host, "-p", port, "-c", strconv.Itoa(clients), "-P", strconv.Itoa(pipeline), "-n", strconv.Itoa(n),
+	args := []string{"-h", host, "-p", port, "-c", strconv.Itoa(connections), "-P", strconv.Itoa(pipeline), "-n", strconv.Itoa(n),
 		"-r", strconv.Itoa(keys), "--csv"}
 	args = append(args, command...)
 	program := "redis-benchmark"

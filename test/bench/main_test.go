@@ -67,6 +67,8 @@ var sections = []section{
 	{"worker", "Beside a Redis with a worker", measureWorker},
 	{"events", "Events into an append-only table", measureEvents},
 	{"flush", "Flushes and loads, beside the drivers alone", measureFlush},
+	{"recovery", "Recovery, cuts, and the Go API", measureRecovery},
+	{"growth", "Cost as work grows", measureGrowth},
 }
 
 // run is the measurement of one section.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/lullcache/lull/internal/testdb"
 )
 
 // pacedRows is how many rows a second SQL takes where a flush of 5,000 rows/s is asked
@@ -52,6 +54,8 @@ func execute(b *run, url string, statements ...string) {
 		}
 	}
 }
+
+func newURL(b *run, server *testdb.Server) string { return server.NewDatabase(b.T) }
 
 // beside is a program that writes rows into SQL, as Lull's flush does, while Redis is
 // measured: statements of a thousand rows, ten in a transaction.
