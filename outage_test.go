@@ -27,6 +27,7 @@ func openPostgres(t *testing.T, url string) sink.Sink {
 // outage is an engine over a database that goes away while far more log is written
 // than what is dirty.
 type outage struct {
+	rows   int // of a transaction; 0: the default
 	server *testdb.Server
 	proxy  *testdb.Proxy
 	url    string
@@ -37,8 +38,8 @@ type outage struct {
 
 const outageKeys, outageWrites = 50, 4000
 
-func newOutage(t *testing.T) *outage {
-	o := &outage{server: testdb.StartPostgres(t, testdb.Options{}), dir: t.TempDir(), folded: make(chan struct{}, 100)}
+func newOutage(t *testing.T, rows int) *outage {
+	o := &outage{rows: rows, server: testdb.StartPostgres(t, testdb.Options{}), dir: t.TempDir(), folded: make(chan struct{}, 100)}
 	o.proxy = testdb.StartProxy(t, o.server.Addr())
 	o.url = o.proxy.Through(o.server.NewDatabase(t))
 	o.open(t)
@@ -53,6 +54,7 @@ func (o *outage) open(t *testing.T) {
 	o.db = openOver(t, openPostgres(t, o.url), o.dir, func(opts *lull.Options) {
 		opts.Log = lull.LogOptions{SegmentBytes: 64 << 10, MaxBytes: 1 << 20, RetainBytes: 64 << 10, RetainAge: time.Millisecond}
 		opts.LoadTimeout = 300 * time.Millisecond
+		opts.Flush.MaxTransactionRows = o.rows
 		opts.OnEvent = func(e lull.Event) {
 			t.Logf("event: %s: %s: %v", e.Kind, e.Text, e.Err)
 			if e.Kind == lull.EventCheckpoint {
@@ -118,7 +120,7 @@ func (o *outage) restart(t *testing.T, back func()) {
 // engine again without it: everything is in SQL once that is back.
 func TestAnOutageFoldsTheLogIntoCheckpoints(t *testing.T) {
 	t.Parallel()
-	o := newOutage(t)
+	o := newOutage(t, 0)
 	o.server.Stop(testdb.Immediate)
 	o.write(t)
 	o.restart(t, o.server.Restart)
@@ -129,7 +131,7 @@ func TestAnOutageFoldsTheLogIntoCheckpoints(t *testing.T) {
 // counter that was under way counts once.
 func TestAnOutageThatBeginsInACommit(t *testing.T) {
 	t.Parallel()
-	o := newOutage(t)
+	o := newOutage(t, 0)
 	incr := func() (n int64) {
 		do(t, o.db, "counter", func(tx *lull.Tx) (err error) {
 			n, err = tx.IncrBy([]byte("counter"), 1)
@@ -168,4 +170,43 @@ func TestAnOutageThatBeginsInACommit(t *testing.T) {
 	if got, _ := get(t, o.db, "counter"); got != fmt.Sprint(want) {
 		t.Errorf("counter: got %s, wanted %d", got, want)
 	}
+}
+
+// TestAnOutageThatBeginsBetweenParts loses the database when some parts of a cut are in
+// and others are not. The log is folded beyond the cut: a start without the database has
+// all of it from checkpoints.
+func TestAnOutageThatBeginsBetweenParts(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t, 10)
+	flusher := lull.Flusher(o.db)
+	burst := func(try int) {
+		flusher.Pause()
+		for i := range outageKeys {
+			o.set(t, i, -try)
+		}
+		flusher.Resume()
+	}
+	before := o.proxy.Passed(testdb.ToServer)
+	burst(0)
+	syncDB(t, o.db)
+	whole := o.proxy.Passed(testdb.ToServer) - before
+	for try := 1; !flusher.Stats().CatchingUp; try++ {
+		if try > 40 {
+			t.Fatal("no cut was left in parts")
+		}
+		cuts := o.proxy.Cuts()
+		o.proxy.CutAfter(testdb.ToServer, whole*int64(1+try%3)/4)
+		burst(try)
+		for end := time.Now().Add(time.Second); o.proxy.Cuts() == cuts && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		o.proxy.Refuse()
+		time.Sleep(20 * time.Millisecond)
+		if !flusher.Stats().CatchingUp {
+			o.proxy.Resume()
+			syncDB(t, o.db)
+		}
+	}
+	o.write(t)
+	o.restart(t, o.proxy.Resume)
 }

@@ -48,12 +48,12 @@ func (db *DB) replay(after, upTo uint64) (*replayer, *dirty.Cut, error) {
 	if len(chain) > 0 {
 		from = chain[len(chain)-1].position
 	}
-	if oldest := uint64(db.log.Oldest()); from < oldest {
+	if oldest := uint64(db.log.Oldest()); from < min(oldest, upTo) {
 		return nil, nil, fmt.Errorf("log: what was written from position %d to %d is needed, and it is kept from %d on", after, upTo, oldest)
 	}
 	if len(chain) > 0 {
 		again := &replayer{db: db, lastMs: r.lastMs, settled: r.settled}
-		if err := again.run(from, upTo, chain); err != nil {
+		if err := again.run(max(from, uint64(db.log.Oldest())), upTo, chain); err != nil {
 			return nil, nil, err
 		}
 		r = again

@@ -250,9 +250,7 @@ func (f *Flusher) flush(ctx context.Context) error {
 		if err := f.recover(ctx, err); err != nil {
 			return err
 		}
-		if f.mark.Next == 0 {
-			f.take()
-		}
+		f.take() // also between parts: a source's log can be folded meanwhile
 	}
 	f.busy.Store(false)
 	return nil
