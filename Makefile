@@ -43,14 +43,14 @@ bench: prepare ## measure Lull beside Redis and plain SQL, write docs/benchmarks
 	$(GO) test -v -count=1 -timeout 24h -run TestMatrix ./test/bench -args -docs=$(CURDIR)/docs -scale=$(SCALE) -rounds=$(ROUNDS) \
 		-only=$(ONLY) -server-cpus=$(SERVER_CPUS) -load-cpus=$(LOAD_CPUS)
 
-# How often each database's Lull is killed at random moments, how many histories are checked for each
-# database, and what is random.
+# How often each database's Lull is killed, how many histories are checked for each database, and what is
+# random. RACE=1 builds the server that is killed with the race detector too.
 KILLS ?= 2000
 HISTORIES ?= 67
 SEED ?= $(shell date +%s)
 
-crash: prepare cgo ## kill Lull and its databases under load; as in: make crash KILLS=2000 SEED=1
-	CGO_ENABLED=1 $(GO) test -v -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -histories=$(HISTORIES) -seed=$(SEED) -race-server
+crash: prepare $(if $(RACE),cgo) ## kill Lull and its databases under load; as in: make crash KILLS=2000 SEED=1
+	$(GO) test -v -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -histories=$(HISTORIES) -seed=$(SEED) $(if $(RACE),-race-server)
 
 # At how many of 2,000 file operations the power is cut, at each ack level; how many of a
 # log's 524,288 bits are flipped.
@@ -88,8 +88,8 @@ fuzz: ## run every fuzz target; as in: make fuzz FUZZTIME=10m
 DURATION ?= 3h
 FAULT_EVERY ?= 20s
 
-soak: prepare cgo ## keep load up for long, with faults; as in: make soak DURATION=3h
-	CGO_ENABLED=1 $(GO) test -count=1 -v -timeout 0 -run TestSoak ./test/crash -args -soak=$(DURATION) -fault-every=$(FAULT_EVERY) -seed=$(SEED)
+soak: prepare ## keep load up for long, with faults; as in: make soak DURATION=3h
+	$(GO) test -count=1 -v -timeout 0 -run TestSoak ./test/crash -args -soak=$(DURATION) -fault-every=$(FAULT_EVERY) -seed=$(SEED)
 
 # The race detector needs cgo and a C compiler.
 cgo:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/wal"
 	"github.com/lullcache/lull/sink"
 )
@@ -171,6 +172,7 @@ func (db *DB) writeCheckpoint(base uint64, c *dirty.Cut) (end wal.Position, err 
 	if w.err != nil {
 		return 0, w.err
 	}
+	failpoint.Hit(failpoint.Folding)
 	return db.log.Append(change.AppendCheckpointEnd(nil, c.Position(), w.written))
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/lullcache/lull/internal/change"
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/wal"
 	"github.com/lullcache/lull/sink"
 )
@@ -97,6 +98,7 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 	if err != nil {
 		return base{}, fmt.Errorf("taking the lane: %w", err)
 	}
+	failpoint.Hit(failpoint.Claimed)
 	return base{mark: lane.Mark, lane: lane, claimed: true}, nil
 }
 

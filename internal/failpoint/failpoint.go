@@ -4,7 +4,8 @@
 //
 // With the tag, LULL_FAILPOINT=name:nth=kill ends the process with SIGKILL when the
 // place is reached for the nth time, and LULL_FAILPOINT=name:nth=sleep makes
-// whoever reaches it then wait for a second. Several are separated by commas.
+// whoever reaches it then wait for a second; =stop stops the process (SIGSTOP) until
+// somebody else lets it go on. Several are separated by commas.
 package failpoint
 
 // Point is a place. It is a constant, so that a program without failpoints does
@@ -29,14 +30,16 @@ const (
 	BeforeCommit  Point = "failpoint-commit-before"  // letters are in, constraints checked
 	AfterCommit   Point = "failpoint-commit-after"   // committed, and only the database knows
 	AfterSettle   Point = "failpoint-settled"        // the log and the memory know too
+	Folding       Point = "failpoint-folding"        // a checkpoint is in the log but for its end
 	BeforeTrim    Point = "failpoint-trim-before"    // a segment has left the chain, its file is there
 	AfterTrim     Point = "failpoint-trim-after"     // the file is emptied under another name, or gone
+	Claimed       Point = "failpoint-claimed"        // a start has taken the lane, and has not read the log
 )
 
 // All returns all places, in their order.
 func All() []Point {
 	return []Point{
 		BeforeAppend, AfterAppend, BeforeSegment, AfterSegment, BeforeSync, AfterSync, BeforeAck, AfterAck, BeforeCut, AfterCut,
-		Begun, MarkWritten, RowsWritten, BeforeCommit, AfterCommit, AfterSettle, BeforeTrim, AfterTrim,
+		Begun, MarkWritten, RowsWritten, BeforeCommit, AfterCommit, AfterSettle, Folding, BeforeTrim, AfterTrim, Claimed,
 	}
 }

@@ -31,7 +31,7 @@ func Hit(p Point) {
 	}
 }
 
-// parse reads "name:nth=kill,name:nth=sleep". A mistake in it must not pass for a
+// parse reads "name:nth=kill,name:nth=sleep" and the like. A mistake in it must not pass for a
 // place that is never reached, so it panics.
 func parse(text string) map[Point]*armed {
 	all := map[Point]*armed{}
@@ -43,7 +43,7 @@ func parse(text string) map[Point]*armed {
 		name, nth, _ := strings.Cut(place, ":")
 		n, err := strconv.ParseInt(nth, 10, 64)
 		if err != nil || n < 1 || !known(Point(name)) {
-			panic(fmt.Sprintf("LULL_FAILPOINT: %q: want name:nth=kill or name:nth=sleep, and a name of %v", one, All()))
+			panic(fmt.Sprintf("LULL_FAILPOINT: %q: want name:nth=kill, =sleep or =stop, and a name of %v", one, All()))
 		}
 		a := &armed{}
 		a.left.Store(n)
@@ -52,6 +52,8 @@ func parse(text string) map[Point]*armed {
 			a.action = kill
 		case "sleep":
 			a.action = func() { time.Sleep(pause) }
+		case "stop":
+			a.action = stop
 		default:
 			panic(fmt.Sprintf("LULL_FAILPOINT: %q: there is no action %q", one, action))
 		}
@@ -73,4 +75,11 @@ func known(p Point) bool {
 func kill() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
+}
+
+// stop stops the process as kill -STOP from outside would. The sleep is for the signal,
+// which may come by another thread.
+func stop() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	time.Sleep(10 * time.Millisecond)
 }

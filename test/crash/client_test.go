@@ -24,7 +24,10 @@ type client struct {
 	// order are two counters, of which the second is only raised after the first
 	// was answered.
 	order [2]*thing
+	// twins are two keys that are only written together, alike.
+	twins [2]*thing
 
+	rdb  *redis.Client
 	conn *redis.Conn
 	dead bool // the connection of this round
 }
@@ -36,38 +39,75 @@ const (
 
 func newClient(w *world, number int) *client {
 	c := &client{w: w, number: number, rng: rand.New(rand.NewPCG(w.seed, uint64(number)))}
-	for i, name := range []string{"views:order-", "order:"} {
-		t := &thing{verb: verbOf("INCR"), key: fmt.Sprint(name, number)}
-		if i == 0 {
-			t.rowKey = []any{fmt.Sprint("order-", number)}
-		}
+	c.order = newPair("order", number)
+	c.twins = newPair("twin", number)
+	for _, t := range c.order {
 		t.counter = newCounter(t.key)
-		c.order[i] = t
 	}
-	c.renew(0)
+	for _, t := range c.twins {
+		t.register = newRegister(t.key)
+	}
+	c.things = newThings(number)
 	return c
 }
 
-// renew begins a generation: keys do not grow for ever.
+// newPair are two keys of one client, the first in a mapped table.
+func newPair(name string, number int) [2]*thing {
+	page := fmt.Sprintf("%s-%d", name, number)
+	return [2]*thing{
+		{verb: verbOf("INCR"), key: "views:" + page, rowKey: []any{page}},
+		{verb: verbOf("INCR"), key: page},
+	}
+}
+
+// renew begins a generation: keys do not grow for ever. Those of before are removed.
 func (c *client) renew(generation int) {
+	c.connect()
+	defer c.disconnect()
+	cmds, _ := c.conn.Pipelined(context.Background(), func(pipe redis.Pipeliner) error {
+		for _, t := range c.things {
+			pipe.Do(context.Background(), t.remove()...)
+		}
+		return nil
+	})
+	for i, t := range c.things {
+		if err := cmds[i].Err(); err != nil {
+			c.w.unexpected("%v: %v", t.remove(), err)
+		}
+		t.drop()
+	}
 	c.old = append(c.old, c.things...)
 	c.things = newThings(generation*1000 + c.number)
 }
 
+func (c *client) connect() {
+	c.rdb = c.w.in.client()
+	c.conn, c.dead = c.rdb.Conn(), false
+}
+
+func (c *client) disconnect() {
+	c.conn.Close()
+	c.rdb.Close()
+}
+
 // all are the things of all generations.
-func (c *client) all() []*thing {
-	return append(append(append([]*thing{}, c.old...), c.things...), c.order[:]...)
+func (c *client) all() []*thing { return append(append([]*thing{}, c.old...), c.current()...) }
+
+// current are those that are written now.
+func (c *client) current() []*thing {
+	return append(append(append([]*thing{}, c.things...), c.order[:]...), c.twins[:]...)
 }
 
 // round writes until the connection breaks or ctx ends.
 func (c *client) round(ctx context.Context) {
-	rdb := c.w.in.client()
-	defer rdb.Close()
-	c.conn, c.dead = rdb.Conn(), false
-	defer c.conn.Close()
-	c.look(append(append([]*thing{}, c.things...), c.order[:]...), "after the restart")
+	c.connect()
+	defer c.disconnect()
+	c.look(c.current(), "after the restart")
+	if a, b := c.twins[0].register.possible, c.twins[1].register.possible; len(a) == 1 && len(b) == 1 && a[0] != b[0] && !c.dead {
+		c.w.rep.wrong(&c.w.rep.Torn, "%s = %s and %s after the restart, which were written alike", c.twins[1].key, a[0], b[0])
+	}
 	for !c.dead && ctx.Err() == nil {
-		switch c.rng.IntN(10) {
+		switch c.rng.IntN(12) {
 		case 0, 1:
 			c.send(c.next())
 		case 2:
@@ -76,6 +116,10 @@ func (c *client) round(ctx context.Context) {
 			c.transfer()
 		case 5:
 			c.send(c.shared())
+		case 6:
+			c.writeTwins()
+		case 7:
+			c.writeFamily()
 		default:
 			ops := make([]op, 2+c.rng.IntN(pipelineMax-1))
 			for i := range ops {
@@ -85,7 +129,7 @@ func (c *client) round(ctx context.Context) {
 		}
 		time.Sleep(time.Duration(c.rng.Int64N(int64(pauseMax))))
 	}
-	for _, t := range append(c.things, c.order[:]...) {
+	for _, t := range c.current() {
 		t.settle()
 	}
 }
@@ -142,7 +186,8 @@ func (c *client) outcome(o *op, reply any, err error) {
 		c.dead = true
 		r.unanswered.Add(1)
 		o.unanswered()
-	case strings.HasPrefix(err.Error(), "TIMEOUT "):
+	case strings.HasPrefix(err.Error(), "TIMEOUT "), strings.HasPrefix(err.Error(), "REFUSED ") && o.mayBeRefused:
+		c.w.late.Store(true)
 		r.acked.Add(1)
 		o.kept()
 	case c.w.mayRefuse(err):
@@ -156,23 +201,6 @@ func (c *client) outcome(o *op, reply any, err error) {
 func isReply(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply)
-}
-
-// inOrder raises the second counter of the pair only when the first was answered.
-func (c *client) inOrder() {
-	done := false
-	raise := func(n *counter, key string) op {
-		return op{
-			args:       []any{"INCR", key},
-			acked:      func(reply string) { done = true; n.acked(c.w.rep, 1, reply) },
-			kept:       func() { done = true; n.kept(1) },
-			unanswered: func() { n.unanswered(1) },
-		}
-	}
-	c.send(raise(c.order[0].counter, c.order[0].key))
-	if done && !c.dead {
-		c.send(raise(c.order[1].counter, c.order[1].key))
-	}
 }
 
 // shared counts one up that all clients count up.
@@ -198,27 +226,4 @@ func newShared() []*sharedCounter {
 		{key: "shared", thing: &thing{verb: verbOf("INCR"), key: "shared"}},
 		{key: "views:shared", thing: &thing{verb: verbOf("INCR"), key: "views:shared", rowKey: []any{"shared"}}},
 	}
-}
-
-// transfer moves an amount in a MULTI, between accounts in a mapped table and members
-// of a generic sorted set.
-func (c *client) transfer() {
-	amount := 1 + c.rng.Int64N(100)
-	add := func(pipe redis.Pipeliner, n int64) {
-		if i := c.rng.IntN(accounts); c.rng.IntN(2) == 0 {
-			pipe.Do(context.Background(), "HINCRBY", fmt.Sprintf("acct:%d", i), "balance", n)
-		} else {
-			pipe.Do(context.Background(), "ZINCRBY", "bank", n, fmt.Sprintf("m%d", i))
-		}
-	}
-	pipe := c.conn.TxPipeline()
-	add(pipe, -amount)
-	add(pipe, amount)
-	cmds, err := pipe.Exec(context.Background())
-	if err == nil {
-		err = cmds[0].Err()
-	}
-	nothing := func() {}
-	o := op{args: []any{"EXEC"}, acked: func(string) {}, kept: nothing, unanswered: nothing}
-	c.outcome(&o, nil, err)
 }

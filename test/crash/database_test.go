@@ -94,6 +94,10 @@ var tables = []string{
 	"CREATE TABLE scores (board TEXT NOT NULL, player_id int NOT NULL, points bigint NOT NULL, PRIMARY KEY (board, player_id))",
 	"CREATE TABLE page_views (page TEXT PRIMARY KEY, views bigint NOT NULL)",
 	"CREATE TABLE tags (owner int NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (owner, tag))",
+	"CREATE TABLE picky (id int PRIMARY KEY, n bigint, CHECK (n % 100 <> 7))",
+	"CREATE TABLE parkable (id int PRIMARY KEY, n bigint NOT NULL DEFAULT 0)",
+	"CREATE TABLE parents (id int PRIMARY KEY, child int, n bigint)",
+	"CREATE TABLE children (parent int NOT NULL, no int NOT NULL, n bigint, PRIMARY KEY (parent, no))",
 	"CREATE TABLE events (topic TEXT NOT NULL, ms bigint NOT NULL, seq bigint NOT NULL, n bigint, PRIMARY KEY (topic, ms, seq))",
 }
 
@@ -106,6 +110,10 @@ tables:
   scores: {key: "leaderboard:{board}", type: zset, member: player_id, score: points}
   page_views: {key: "views:{page*}", type: string, value: views}
   tags: {key: "tags:{owner}", type: set, member: tag}
+  picky: {key: "picky:{id}", type: hash}
+  parkable: {key: "parkable:{id}", type: hash}
+  parents: {key: "parent:{id}", type: hash}
+  children: {key: "child:{parent}:{no}", type: hash}
   events: {key: "events:{topic}", type: stream, id: [ms, seq]}
 `
 
@@ -149,6 +157,16 @@ type queryer interface {
 
 // column returns the first column of all rows.
 func (d *database) column(ctx context.Context, q queryer, query string, args ...any) ([]any, error) {
+	records, err := d.records(ctx, q, query, args...)
+	all := make([]any, len(records))
+	for i := range records {
+		all[i] = records[i][0]
+	}
+	return all, err
+}
+
+// records returns all rows.
+func (d *database) records(ctx context.Context, q queryer, query string, args ...any) ([][]any, error) {
 	query = strings.ReplaceAll(query, "~", d.quote)
 	for i := 1; d.numbered && strings.Contains(query, "?"); i++ {
 		query = strings.Replace(query, "?", fmt.Sprintf("$%d", i), 1)
@@ -163,13 +181,20 @@ func (d *database) column(ctx context.Context, q queryer, query string, args ...
 		return nil, err
 	}
 	defer rows.Close()
-	var all []any
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var all [][]any
 	for rows.Next() {
-		var v any
-		if err := rows.Scan(&v); err != nil {
+		vals, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range vals {
+			into[i] = &vals[i]
+		}
+		if err := rows.Scan(into...); err != nil {
 			return nil, err
 		}
-		all = append(all, v)
+		all = append(all, vals)
 	}
 	return all, rows.Err()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,39 +12,76 @@ import (
 )
 
 // reachedWait is how long a place may take to be reached under load.
-const reachedWait = 30 * time.Second
+const reachedWait = 60 * time.Second
 
-// TestFailpoints kills Lull at each named place, with a random number of passes before.
-func TestFailpoints(t *testing.T) {
-	t.Parallel()
-	eachDatabase(t, func(t *testing.T, d *database) {
-		w := newWorld(t, d, failpoints)
-		for _, p := range failpoint.All() {
-			if w.rep.broken() > 0 {
-				t.FailNow()
-			}
-			w.configure("")
-			w.in.env = []string{fmt.Sprintf("LULL_FAILPOINT=%s:%d=kill", p, w.passes(p))}
-			proc := w.in.launch()
-			if err := w.in.ready(proc); err != nil {
-				w.in.wait()
-				if proc.exitCode() != -1 {
-					t.Fatalf("%s: the start failed: %v\n%s", p, err, tail(proc.stderr.String()))
-				}
-				w.rep.failpoints.Add(1) // reached within the start
-				continue
-			}
-			stop := w.load()
-			select {
-			case <-proc.done:
-				w.rep.failpoints.Add(1)
-			case <-time.After(reachedWait):
-				t.Errorf("%s is not reached in %v of load", p, reachedWait)
-			}
-			w.killLull(stop)
+// killAt kills Lull at a named place, with a random number of passes before: plainly,
+// with cuts in parts, or after an outage. It reports whether the place was reached: a
+// checkpoint is not if the log was full before.
+func (w *world) killAt(p failpoint.Point) bool {
+	c := conditions{}
+	if w.rng.IntN(3) == 0 {
+		c.transactionRows = 20
+	}
+	if p == failpoint.Folding {
+		c = conditions{logMiB: 6, ack: "disk"}
+	}
+	w.configure(c)
+	w.in.env = []string{fmt.Sprintf("LULL_FAILPOINT=%s:%d=kill", p, w.passes(p))}
+	proc := w.in.launch()
+	if err := w.in.ready(proc); err != nil {
+		w.in.wait()
+		if proc.exitCode() != -1 {
+			w.t.Fatalf("%s: the start failed: %v\n%s", p, err, tail(proc.stderr.String()))
 		}
-		w.finish()
-	})
+		w.reached() // within the start
+		return true
+	}
+	stop := w.load()
+	outage := p == failpoint.Folding || p != failpoint.Claimed && w.rng.IntN(4) == 0
+	full := false
+	if outage {
+		w.depart()
+		full = p == failpoint.Folding && w.fullBefore(proc)
+		w.between(10*time.Millisecond, 150*time.Millisecond)
+		w.comeBack()
+	}
+	if !full {
+		w.await(proc, p)
+		w.reached()
+		w.in.wait()
+	}
+	w.killLull(stop)
+	return !full
+}
+
+// fullBefore waits until the process has killed itself, or has no room in its log.
+func (w *world) fullBefore(proc *process) bool {
+	for {
+		select {
+		case <-proc.done:
+			return false
+		case <-time.After(5 * time.Millisecond):
+			if strings.Contains(proc.stderr.String(), logFull) {
+				return true
+			}
+		}
+	}
+}
+
+// reached counts a kill.
+func (w *world) reached() {
+	w.rep.kills.Add(1)
+	w.rep.failpoints.Add(1)
+}
+
+// await waits until the process has killed itself.
+func (w *world) await(proc *process, p failpoint.Point) {
+	w.t.Helper()
+	select {
+	case <-proc.done:
+	case <-time.After(reachedWait):
+		w.t.Fatalf("%s is not reached in %v of load\n%s", p, reachedWait, tail(proc.stderr.String()))
+	}
 }
 
 // passes is how often a place is passed before it kills: few of those that are seldom
@@ -52,10 +90,10 @@ func (w *world) passes(p failpoint.Point) int {
 	switch p {
 	case failpoint.BeforeAppend, failpoint.AfterAppend, failpoint.BeforeAck, failpoint.AfterAck:
 		return 1 + w.rng.IntN(300)
-	case failpoint.BeforeSegment, failpoint.AfterSegment, failpoint.BeforeTrim, failpoint.AfterTrim:
+	case failpoint.BeforeSegment, failpoint.AfterSegment, failpoint.BeforeTrim, failpoint.AfterTrim, failpoint.Folding, failpoint.Claimed:
 		return 1
 	}
-	return 1 + w.rng.IntN(4)
+	return 1 + w.rng.IntN(6)
 }
 
 // TestReleaseHasNoFailpoints: what kills at will is not in what is shipped.

@@ -15,17 +15,16 @@ func TestTerminate(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d *database) {
 		w := newWorld(t, d, release)
 		for range acks {
-			w.configure("")
+			w.configure(conditions{})
 			w.in.start()
 			stop := w.load()
 			w.between(50*time.Millisecond, 200*time.Millisecond)
 			w.in.end(0)
 			stop()
-			w.checkSQL(current, "after SIGTERM")
+			w.checkSQL(w.clients, (*client).current, "after SIGTERM")
 		}
 		w.away.Store(true)
-		w.round = 0 // ack: disk
-		w.configure("shutdown_timeout: 500ms\n")
+		w.configure(conditions{ack: "disk", more: "shutdown_timeout: 500ms\n"})
 		w.in.start()
 		stop := w.load()
 		w.between(50*time.Millisecond, 200*time.Millisecond)

@@ -33,7 +33,7 @@ func TestLinearizable(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, d *database) {
 		in := newInstance(t, release)
-		tried := newReport(t, d.name)
+		tried := newReport(t)
 		rng := rand.New(rand.NewPCG(*seed, 2<<32))
 		for n := range *histories {
 			h := &history{number: n, rep: tried, begun: time.Now()}

@@ -1,42 +1,10 @@
 package crash
 
 import (
-	"fmt"
 	"slices"
 	"sort"
 	"strconv"
-	"sync"
-	"sync/atomic"
 )
-
-// report counts what was tried and what went wrong.
-type report struct {
-	name string
-
-	kills, failpoints, databaseKills, outages            atomic.Int64
-	sent, acked, refused, unanswered, checked, snapshots atomic.Int64
-	lost, doubled, invented, torn                        atomic.Int64
-	round                                                atomic.Int64
-
-	mu      sync.Mutex
-	details []string
-}
-
-// wrong notes a violation of one kind.
-func (r *report) wrong(kind *atomic.Int64, format string, args ...any) {
-	kind.Add(1)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.details) < detailsMax {
-		r.details = append(r.details, fmt.Sprintf("round %d: "+format, append([]any{r.round.Load()}, args...)...))
-	}
-}
-
-const detailsMax = 20
-
-func (r *report) broken() int64 {
-	return r.lost.Load() + r.doubled.Load() + r.invented.Load() + r.torn.Load()
-}
 
 // op is a command on its way, and what is to become of the model when it is known
 // what happened to it.
@@ -47,6 +15,7 @@ type op struct {
 	// write may be in or not.
 	acked            func(reply string)
 	kept, unanswered func()
+	mayBeRefused     bool // by the database
 }
 
 // counter is a number that only its client changes. What is known of it is the set of
@@ -63,7 +32,7 @@ func newCounter(what string) *counter { return &counter{what: what, possible: []
 func (c *counter) acked(r *report, d int64, reply string) {
 	n, err := strconv.ParseInt(reply, 10, 64)
 	if err != nil {
-		r.wrong(&r.invented, "%s: the reply to adding %d is %q", c.what, d, reply)
+		r.wrong(&r.Invented, "%s: the reply to adding %d is %q", c.what, d, reply)
 		return
 	}
 	c.saw(r, n-d, "before adding "+strconv.FormatInt(d, 10))
@@ -110,18 +79,20 @@ func (c *counter) compare(r *report, n int64, where string) {
 	switch {
 	case slices.Contains(c.possible, n):
 	case n < least:
-		r.wrong(&r.lost, "%s: %s it is %d, at least %d was acknowledged", c.what, where, n, least)
+		r.wrong(&r.Lost, "%s: %s it is %d, at least %d was acknowledged", c.what, where, n, least)
 	case n > most:
-		r.wrong(&r.doubled, "%s: %s it is %d, at most %d was sent", c.what, where, n, most)
+		r.wrong(&r.Doubled, "%s: %s it is %d, at most %d was sent", c.what, where, n, most)
 	default:
-		r.wrong(&r.torn, "%s: %s it is %d, which no first part of the commands sent gives: %v", c.what, where, n, c.possible)
+		r.wrong(&r.Torn, "%s: %s it is %d, which no first part of the commands sent gives: %v", c.what, where, n, c.possible)
 	}
 }
 
 // register is a value that only its client sets, each time to one that was never
 // there before.
 type register struct {
-	what     string
+	what string
+	// refused tells values that the database refuses: SQL then has any value of before.
+	refused  func(v string) bool
 	possible []string        // the acknowledged one and unanswered ones after it; "" is none
 	all      map[string]bool // every value ever sent
 }
@@ -135,7 +106,10 @@ func (g *register) acked(v string)      { g.possible = []string{v} }
 func (g *register) unanswered(v string) { g.possible = append(g.possible, v) }
 
 func (g *register) saw(r *report, v, where string) {
+	refused := g.refused
+	g.refused = nil // Lull shows what it took
 	g.compare(r, v, where)
+	g.refused = refused
 	g.possible = []string{v}
 }
 
@@ -143,10 +117,23 @@ func (g *register) compare(r *report, v, where string) {
 	r.checked.Add(1)
 	switch {
 	case slices.Contains(g.possible, v):
+	case g.refused != nil && g.all[v] && !g.refused(v) && slices.ContainsFunc(g.possible, g.refused):
 	case g.all[v]:
-		r.wrong(&r.lost, "%s: %s it is %.40q, later ones were acknowledged: %.40q", g.what, where, v, g.possible)
+		r.wrong(&r.Lost, "%s: %s it is %.40q, later ones were acknowledged: %.40q", g.what, where, v, g.possible)
 	default:
-		r.wrong(&r.invented, "%s: %s it is %.40q, which was never sent", g.what, where, v)
+		r.wrong(&r.Invented, "%s: %s it is %.40q, which was never sent", g.what, where, v)
+	}
+}
+
+// drop is what the removal of the key leaves: nothing that was ever sent.
+func (t *thing) drop() {
+	switch {
+	case t.counter != nil:
+		t.counter.possible, t.counter.loose = []int64{0}, nil
+	case t.register != nil:
+		t.register.possible, t.register.all = []string{""}, map[string]bool{"": true}
+	default:
+		t.bag.sent = map[string]bool{}
 	}
 }
 
@@ -175,19 +162,19 @@ func (b *bag) compare(r *report, items []string, where string) {
 	for _, item := range items {
 		found[item]++
 		if _, ok := b.sent[item]; !ok {
-			r.wrong(&r.invented, "%s: %s there is %q, which was never sent", b.what, where, item)
+			r.wrong(&r.Invented, "%s: %s there is %q, which was never sent", b.what, where, item)
 		}
 		if found[item] == 2 {
-			r.wrong(&r.doubled, "%s: %s there is %q twice", b.what, where, item)
+			r.wrong(&r.Doubled, "%s: %s there is %q twice", b.what, where, item)
 		}
 	}
 	for item, acked := range b.sent {
 		if acked && found[item] == 0 {
-			r.wrong(&r.lost, "%s: %s %q is missing, which was acknowledged", b.what, where, item)
+			r.wrong(&r.Lost, "%s: %s %q is missing, which was acknowledged", b.what, where, item)
 		}
 	}
 	number := func(i int) int { n, _ := strconv.Atoi(items[i]); return n }
 	if b.ordered && !sort.SliceIsSorted(items, func(i, j int) bool { return number(i) < number(j) }) {
-		r.wrong(&r.torn, "%s: %s the order is not that of sending", b.what, where)
+		r.wrong(&r.Torn, "%s: %s the order is not that of sending", b.what, where)
 	}
 }

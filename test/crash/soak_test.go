@@ -29,7 +29,7 @@ func TestSoak(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d *database) {
 		s := newSoak(t, d)
 		for end := time.Now().Add(*soak); time.Now().Before(end) || s.steps < 2; {
-			if s.w.rep.broken() > 0 || t.Failed() {
+			if s.w.rep.Broken() > 0 || t.Failed() {
 				t.FailNow()
 			}
 			s.step()
@@ -44,7 +44,6 @@ func TestSoak(t *testing.T) {
 
 type soaking struct {
 	w       *world
-	proxy   *testdb.Proxy // nil for SQLite
 	metrics string
 	steps   int
 	tried   map[string]int
@@ -54,12 +53,7 @@ type soaking struct {
 }
 
 func newSoak(t *testing.T, d *database) *soaking {
-	s := &soaking{tried: map[string]int{}}
-	if d.server != nil {
-		s.proxy = testdb.StartProxy(t, d.server.Addr())
-		d.url = s.proxy.Through(d.url)
-	}
-	s.w = newWorld(t, d, release)
+	s := &soaking{tried: map[string]int{}, w: newWorld(t, d, release)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -74,14 +68,12 @@ func newSoak(t *testing.T, d *database) *soaking {
 func (s *soaking) step() {
 	w := s.w
 	if w.in.proc == nil {
-		w.configure("")
+		w.configure(conditions{})
 		w.in.start()
 		s.first = [3]float64{}
 	}
 	if s.steps++; s.steps%5 == 0 {
-		for _, c := range w.clients {
-			c.renew(1000 + s.steps) // so that no key grows for ever
-		}
+		w.renew() // so that no key grows for ever
 	}
 	stop := w.load()
 	w.between(*faultEvery/2, *faultEvery)
@@ -117,9 +109,9 @@ func (s *soaking) fault() (name string, breakIt func()) {
 	case n == 3:
 		return "database paused", func() { w.rep.outages.Add(1); d.server.Pause(); pause(); d.server.Continue() }
 	case n == 4:
-		return "connections refused", func() { w.rep.outages.Add(1); s.proxy.Refuse(); s.proxy.Cut(); pause(); s.proxy.Resume() }
+		return "connections refused", func() { w.rep.outages.Add(1); w.proxy.Refuse(); w.proxy.Cut(); pause(); w.proxy.Resume() }
 	}
-	return "connections cut", func() { w.rep.outages.Add(1); s.proxy.Cut(); pause(); s.proxy.Cut() }
+	return "connections cut", func() { w.rep.outages.Add(1); w.proxy.Cut(); pause(); w.proxy.Cut() }
 }
 
 // behind are the gauges of what SQL does not have, or what is wrong.

@@ -33,6 +33,10 @@ var verbs = []verb{
 		"SELECT value FROM lull_hashes WHERE ~key~ = ? AND field = ?", "SELECT score FROM players WHERE id = ?"},
 	{"ZINCRBY", func(t *thing, v any) []any { return []any{"ZINCRBY", t.key, v, t.field} }, func(t *thing) []any { return []any{"ZSCORE", t.key, t.field} },
 		"SELECT score FROM lull_zsets WHERE ~key~ = ? AND member = ?", "SELECT points FROM scores WHERE board = ? AND player_id = ?"},
+	{"HSET picky", func(t *thing, v any) []any { return []any{"HSET", t.key, "n", v} }, func(t *thing) []any { return []any{"HGET", t.key, "n"} },
+		"", "SELECT n FROM picky WHERE id = ?"},
+	{"HINCRBY parkable", func(t *thing, v any) []any { return []any{"HINCRBY", t.key, "n", v} }, func(t *thing) []any { return []any{"HGET", t.key, "n"} },
+		"", "SELECT n FROM parkable WHERE id = ?"},
 	{"XADD", func(t *thing, v any) []any { return []any{"XADD", t.key, "*", "n", v} }, func(t *thing) []any { return []any{"XRANGE", t.key, "-", "+"} },
 		"SELECT fields FROM lull_streams WHERE ~key~ = ? ORDER BY ms, seq", "SELECT n FROM events WHERE topic = ? ORDER BY ms, seq"},
 	{"SADD", func(t *thing, v any) []any { return []any{"SADD", t.key, v} }, func(t *thing) []any { return []any{"SMEMBERS", t.key} },
@@ -56,6 +60,7 @@ type thing struct {
 	*verb
 	key, field string
 	rowKey     []any // of the mapped row; nil: generic
+	large      bool  // its values fill segments of the log
 	counter    *counter
 	register   *register
 	bag        *bag
@@ -75,6 +80,9 @@ func newThings(id int) []*thing {
 		{verb: verbOf("HINCRBY"), key: "player:" + s, field: "score", rowKey: []any{id}},
 		{verb: verbOf("ZINCRBY"), key: "zset", field: "m" + s},
 		{verb: verbOf("ZINCRBY"), key: "leaderboard:eu", field: s, rowKey: []any{"eu", id}},
+		{verb: verbOf("SET"), key: "big:" + s, large: true},
+		{verb: verbOf("HSET picky"), key: "picky:" + s, rowKey: []any{id}},
+		{verb: verbOf("HINCRBY parkable"), key: "parkable:" + s, rowKey: []any{id}},
 		{verb: verbOf("XADD"), key: "stream:" + s},
 		{verb: verbOf("XADD"), key: "events:t" + s, rowKey: []any{"t" + s}},
 		{verb: verbOf("SADD"), key: "sadd:" + s},
@@ -86,7 +94,10 @@ func newThings(id int) []*thing {
 		switch t.name {
 		case "SET", "HSET":
 			t.register = newRegister(what)
-		case "INCR", "HINCRBY", "ZINCRBY":
+		case "HSET picky":
+			t.register = newRegister(what)
+			t.register.refused = refused
+		case "INCR", "HINCRBY", "HINCRBY parkable", "ZINCRBY":
 			t.counter = newCounter(what)
 		default:
 			t.bag = newBag(what, t.name != "SADD")
@@ -107,16 +118,14 @@ func (t *thing) next(r *report, rng *rand.Rand, n int64) op {
 			unanswered: func() { t.counter.unanswered(d) },
 		}
 	case t.register != nil:
-		v := fmt.Sprintf("%d-", n)
-		if t.rowKey == nil {
-			v += strings.Repeat("x", rng.IntN(1000))
-		}
+		v := t.value(rng, n)
 		t.register.sent(v)
 		return op{
-			args:       t.write(t, v),
-			acked:      func(string) { t.register.acked(v) },
-			kept:       func() { t.register.acked(v) },
-			unanswered: func() { t.register.unanswered(v) },
+			mayBeRefused: t.register.refused != nil,
+			args:         t.write(t, v),
+			acked:        func(string) { t.register.acked(v) },
+			kept:         func() { t.register.acked(v) },
+			unanswered:   func() { t.register.unanswered(v) },
 		}
 	}
 	v := strconv.FormatInt(n, 10)
@@ -126,6 +135,33 @@ func (t *thing) next(r *report, rng *rand.Rand, n int64) op {
 		kept:       func() { t.bag.sent[v] = true },
 		unanswered: func() { t.bag.sent[v] = false },
 	}
+}
+
+// value makes a register's next value.
+func (t *thing) value(rng *rand.Rand, n int64) string {
+	switch {
+	case t.register.refused != nil:
+		if rng.IntN(8) == 0 {
+			return fmt.Sprintf("%d07", n)
+		}
+		return fmt.Sprintf("%d00", n)
+	case t.large:
+		return fmt.Sprintf("%d-", n) + strings.Repeat("x", rng.IntN(16<<10))
+	case t.rowKey == nil:
+		return fmt.Sprintf("%d-", n) + strings.Repeat("x", rng.IntN(1000))
+	}
+	return fmt.Sprintf("%d-", n)
+}
+
+// refused is what the CHECK of the table "picky" says.
+func refused(v string) bool { return strings.HasSuffix(v, "07") }
+
+// remove makes the command after which the thing is no more.
+func (t *thing) remove() []any {
+	if t.name == "ZINCRBY" {
+		return []any{"ZREM", t.key, t.field}
+	}
+	return []any{"DEL", t.key}
 }
 
 // saw compares what was read through Lull with the model, which then knows.
@@ -165,7 +201,7 @@ func (t *thing) number(r *report, items []string, where string) (int64, bool) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		r.wrong(&r.invented, "%s: %s it is %q", t.counter.what, where, text)
+		r.wrong(&r.Invented, "%s: %s it is %q", t.counter.what, where, text)
 	}
 	return n, err == nil
 }

@@ -2,15 +2,15 @@ package crash
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/lullcache/lull/internal/testdb"
 )
 
 // world is one database, one server that is killed again and again, and the clients
@@ -18,6 +18,7 @@ import (
 type world struct {
 	t       *testing.T
 	d       *database
+	proxy   *testdb.Proxy // Lull's way to the database; nil for SQLite
 	in      *instance
 	rep     *report
 	seed    uint64
@@ -25,11 +26,16 @@ type world struct {
 	clients []*client
 	shared  []*sharedCounter
 
-	// away: refusals are no surprise, since the database is or was away.
-	away      atomic.Bool
-	surprises atomic.Int64
-	round     int
-	ack       string // of this round
+	// away: refusals are no surprise, since the database is or was away; parked: nor are
+	// they on the table that was taken away.
+	away, parked atomic.Bool
+	late         atomic.Bool // some of this round's answers say that SQL does not have the write
+	surprises    atomic.Int64
+	position     atomic.Int64 // of the last snapshot
+	round        int
+	renewed      int    // the round in which this generation of keys began
+	ack          string // of this round
+	acks         deck
 	// ackedBefore is how many commands had been answered when the load of this round
 	// began.
 	ackedBefore int64
@@ -38,7 +44,11 @@ type world struct {
 const clientsMax = 8
 
 func newWorld(t *testing.T, d *database, p *program) *world {
-	w := &world{t: t, d: d, in: newInstance(t, p), seed: *seed, shared: newShared(), rep: newReport(t, d.name)}
+	w := &world{t: t, d: d, in: newInstance(t, p), seed: *seed, shared: newShared(), rep: newReport(t)}
+	if d.server != nil {
+		w.proxy = testdb.StartProxy(t, d.server.Addr())
+		d.url = w.proxy.Through(d.url)
+	}
 	w.rng = rand.New(rand.NewPCG(w.seed, 1<<32))
 	for i := range clientsMax {
 		w.clients = append(w.clients, newClient(w, i))
@@ -47,38 +57,109 @@ func newWorld(t *testing.T, d *database, p *program) *world {
 	return w
 }
 
-// acks are the levels that rounds have in turn.
+// acks are the levels of durability that rounds have.
 var acks = []string{"disk", "memory", "database"}
 
-// configure sets up the next round: another ack level, and now and then so small
-// transactions that a flush is written in parts.
-func (w *world) configure(more string) {
-	w.ack = acks[w.round%len(acks)]
-	rows := 50_000
-	if w.round%4 == 1 {
-		rows = 20
-	}
-	if w.round%generation == generation-1 {
-		for _, c := range w.clients {
-			c.renew(w.round/generation + 1)
+// conditions are what a round's configuration makes different.
+type conditions struct {
+	transactionRows int    // so few that a flush is written in parts
+	logMiB          int    // so little that it is folded soon
+	ack             string // else dealt
+	more            string
+}
+
+// configure begins the next round.
+func (w *world) configure(c conditions) {
+	if w.ack = c.ack; w.ack == "" {
+		if w.acks.all == nil {
+			for _, a := range acks {
+				w.acks.add(2, a)
+			}
 		}
+		w.ack = w.acks.deal(w.rng.Shuffle).(string)
+	}
+	if c.transactionRows == 0 {
+		c.transactionRows = 50_000
+	}
+	if c.logMiB == 0 {
+		c.logMiB = 64
 	}
 	w.round++
 	w.rep.round.Store(int64(w.round))
 	w.in.configure(fmt.Sprintf(`database: %q
 ack: %s
 flush: {max_delay: 40ms, lull: 4ms, max_transaction_rows: %d}
-log: {segment_bytes: 1MiB, max_bytes: 64MiB, retain: {age: 1s, bytes: 2MiB}}
-%s%s`, w.d.url, w.ack, rows, more, mappings))
+log: {segment_bytes: 1MiB, max_bytes: %dMiB, retain: {age: 1s, bytes: 2MiB}}
+%s%s`, w.d.url, w.ack, c.transactionRows, c.logMiB, c.more, mappings))
 }
 
 // generation is after how many rounds new keys are begun.
 const generation = 10
 
+// renew compares what SQL holds with what is known, and begins new keys. Lull runs, and
+// the database is there.
+func (w *world) renew() {
+	w.t.Helper()
+	w.flush()
+	w.checkSQL(w.clients, (*client).current, "after a flush")
+	w.renewed = w.round
+	for _, c := range w.clients {
+		c.renew(w.round)
+	}
+}
+
+// flush waits until all is in SQL. A start that the database answered late, on a slow
+// machine, has not taken the lane yet.
+func (w *world) flush() {
+	w.t.Helper()
+	var err error
+	for end := time.Now().Add(endWait); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if err = w.in.flush(); err == nil {
+			return
+		}
+	}
+	w.t.Fatalf("LULL FLUSH: %v", err)
+}
+
+// depart takes the database away from Lull, comeBack brings it back. A server refuses
+// connections, of SQLite's file somebody else holds the write lock.
+func (w *world) depart() {
+	w.t.Helper()
+	w.away.Store(true)
+	w.rep.outages.Add(1)
+	if w.proxy != nil {
+		w.proxy.Refuse()
+		return
+	}
+	w.d.down(w.t)
+}
+
+func (w *world) comeBack() {
+	w.t.Helper()
+	if w.proxy != nil {
+		w.proxy.Resume()
+		return
+	}
+	w.d.up(w.t)
+}
+
+// cut cuts Lull's connections to the database: now, or in the middle of a message.
+func (w *world) cut() {
+	switch w.rng.IntN(3) {
+	case 0:
+		w.proxy.Cut()
+	case 1:
+		w.proxy.CutAfter(testdb.ToServer, w.rng.Int64N(4000))
+	default:
+		w.proxy.CutAfter(testdb.ToClient, w.rng.Int64N(1000))
+	}
+}
+
 // load runs all clients until they have lost the server or stop is called, which
 // waits for them.
 func (w *world) load() (stop func()) {
 	w.ackedBefore = w.rep.acked.Load()
+	w.late.Store(false)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, c := range w.clients {
@@ -99,6 +180,9 @@ func (w *world) between(least, most time.Duration) {
 // come now.
 func (w *world) mayRefuse(err error) bool {
 	text := err.Error()
+	if w.parked.Load() && strings.Contains(text, "parkable") {
+		return true
+	}
 	return w.away.Load() && (strings.HasPrefix(text, "NODB ") || strings.HasPrefix(text, "BUSY ")) ||
 		strings.HasPrefix(text, "LOADING ") || // closing
 		strings.HasPrefix(text, "NODB ") && strings.Contains(text, "the lane is not taken yet") // the machine is slow, and the start did not wait
@@ -112,9 +196,9 @@ func (w *world) unexpected(format string, args ...any) {
 }
 
 // checkSQL compares what SQL holds of things with what is known.
-func (w *world) checkSQL(things func(*client) []*thing, where string) {
+func (w *world) checkSQL(clients []*client, things func(*client) []*thing, where string) {
 	w.t.Helper()
-	for _, c := range w.clients {
+	for _, c := range clients {
 		for _, thing := range things(c) {
 			rows, err := w.d.rows(w.t.Context(), thing)
 			if err != nil {
@@ -125,28 +209,39 @@ func (w *world) checkSQL(things func(*client) []*thing, where string) {
 	}
 }
 
-func current(c *client) []*thing { return append(append([]*thing{}, c.things...), c.order[:]...) }
-
-// finish reads everything back: from Lull, then, after a flush, from SQL, then from
-// SQL alone after Lull was asked to end.
+// finish reads everything back: from Lull, then from SQL after Lull was asked to end.
 func (w *world) finish() {
 	w.t.Helper()
-	w.configure("")
+	w.configure(conditions{})
 	w.in.start()
+	w.flush()
 	for _, c := range w.clients {
-		rdb := w.in.client()
-		c.conn, c.dead = rdb.Conn(), false
+		c.connect()
 		c.look(c.all(), "at the end")
-		c.conn.Close()
-		rdb.Close()
+		c.disconnect()
 		if c.dead {
 			w.t.Fatalf("client %d: the connection broke while reading at the end", c.number)
 		}
 	}
 	w.checkShared()
+	w.waitParked()
 	w.in.end(0)
-	w.checkSQL((*client).all, "at the end")
+	w.checkSQL(w.clients, (*client).all, "at the end")
 	w.checkTotals()
+}
+
+// waitParked waits until what was put aside for a table that was away is in it.
+func (w *world) waitParked() {
+	w.t.Helper()
+	for end := time.Now().Add(endWait); ; time.Sleep(10 * time.Millisecond) {
+		waiting, err := w.d.column(w.t.Context(), w.d.sql, "SELECT message FROM lull_dead_letters WHERE table_name = 'parkable'")
+		if err == nil && len(waiting) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("%v after the table came back it waits for %v, %v", endWait, waiting, err)
+		}
+	}
 }
 
 // checkShared compares the counters that all clients raised.
@@ -160,10 +255,10 @@ func (w *world) checkShared() {
 		}
 		s.thing.counter = newCounter(s.key)
 		if n < s.acked.Load() {
-			w.rep.wrong(&w.rep.lost, "%s: at the end it is %d, %d was acknowledged", s.key, n, s.acked.Load())
+			w.rep.wrong(&w.rep.Lost, "%s: at the end it is %d, %d was acknowledged", s.key, n, s.acked.Load())
 		}
 		if n > s.sent.Load() {
-			w.rep.wrong(&w.rep.doubled, "%s: at the end it is %d, %d was sent", s.key, n, s.sent.Load())
+			w.rep.wrong(&w.rep.Doubled, "%s: at the end it is %d, %d was sent", s.key, n, s.sent.Load())
 		}
 		s.thing.counter.possible = []int64{n}
 	}
@@ -179,74 +274,30 @@ func (w *world) checkTotals() {
 		}
 		s.thing.compare(w.rep, rows, "at the end, in SQL,")
 	}
-	letters, err := w.d.column(w.t.Context(), w.d.sql, "SELECT message FROM lull_dead_letters")
-	if err != nil || len(letters) > 0 {
-		w.t.Errorf("dead letters: %v, %v; want none", letters, err)
-	}
+	w.checkLetters()
 	if err := w.snapshot(w.t.Context()); err != nil {
 		w.t.Errorf("the last look at SQL: %v", err)
 	}
 }
 
-// watch polls committed states of the database until the test ends.
-func (w *world) watch() {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for ctx.Err() == nil {
-			if err := w.snapshot(ctx); err == nil {
-				w.rep.snapshots.Add(1)
+// checkLetters wants a dead letter for each row that the database refuses, and no
+// other.
+func (w *world) checkLetters() {
+	w.t.Helper()
+	want := 0
+	for _, c := range w.clients {
+		for _, t := range c.all() {
+			if g := t.register; g != nil && g.refused != nil && g.refused(g.possible[0]) {
+				want++
 			}
-			time.Sleep(3 * time.Millisecond)
 		}
-	}()
-	w.t.Cleanup(func() {
-		cancel()
-		<-done
-	})
-}
-
-// snapshot looks at one committed state. Its errors are those of reading: the database
-// may be away.
-func (w *world) snapshot(ctx context.Context) error {
-	tx, err := w.d.sql.BeginTx(ctx, &sql.TxOptions{Isolation: w.d.snapshot, ReadOnly: w.d.server != nil})
-	if err != nil {
-		return err
 	}
-	defer tx.Rollback()
-	var failed error
-	number := func(query string, args ...any) int64 {
-		vals, err := w.d.column(ctx, tx, query, args...)
-		if err != nil || len(vals) == 0 {
-			failed = err
-			return 0
-		}
-		n, err := strconv.ParseFloat(textOf(vals[0]), 64)
-		if err != nil {
-			failed = fmt.Errorf("%s: %w", query, err)
-		}
-		return int64(n)
+	letters, err := w.d.column(w.t.Context(), w.d.sql, "SELECT message FROM lull_dead_letters WHERE table_name = 'picky'")
+	if err != nil || len(letters) != want {
+		w.t.Errorf("dead letters: %v, %v; want %d", letters, err, want)
 	}
-	if number("SELECT count(*) FROM lull_lanes WHERE catching_up") > 0 {
-		return failed // parts of a large cut: P2's exception
+	letters, err = w.d.column(w.t.Context(), w.d.sql, "SELECT message FROM lull_dead_letters WHERE table_name <> 'picky'")
+	if err != nil || len(letters) > 0 {
+		w.t.Errorf("dead letters of other tables: %v, %v; want none", letters, err)
 	}
-	total := number("SELECT coalesce(sum(balance), 0) FROM accounts") +
-		number("SELECT coalesce(sum(score), 0) FROM lull_zsets WHERE ~key~ = ?", []byte("bank"))
-	pair := w.clients[w.rep.snapshots.Load()%clientsMax].order
-	var behind [2]int64
-	for i, t := range pair {
-		query, args := t.query()
-		behind[i] = number(query, args...)
-	}
-	if failed != nil {
-		return failed
-	}
-	if total != accountsTotal {
-		w.rep.wrong(&w.rep.torn, "a snapshot holds %d in all accounts together, want %d", total, accountsTotal)
-	}
-	if behind[0] < behind[1] {
-		w.rep.wrong(&w.rep.torn, "a snapshot holds %s = %d and %s = %d, which was raised later", pair[0].key, behind[0], pair[1].key, behind[1])
-	}
-	return nil
 }

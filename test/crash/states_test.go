@@ -1,0 +1,249 @@
+package crash
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What SQL shows is always a state that the cache had. These are the writers that make
+// states of which that can be told, and the reader that looks at committed ones.
+
+// inOrder raises the second counter of the pair after the first: when that was
+// answered, or behind it in one pipeline.
+func (c *client) inOrder() {
+	done := false
+	raise := func(t *thing) op {
+		n := t.counter
+		return op{
+			args:       []any{"INCR", t.key},
+			acked:      func(reply string) { done = true; n.acked(c.w.rep, 1, reply) },
+			kept:       func() { done = true; n.kept(1) },
+			unanswered: func() { n.unanswered(1) },
+		}
+	}
+	first, second := raise(c.order[0]), raise(c.order[1])
+	if !c.w.away.Load() && c.rng.IntN(2) == 0 { // away, the first may be refused alone
+		c.send(first, second)
+		return
+	}
+	c.send(first)
+	if done && !c.dead {
+		c.send(second)
+	}
+}
+
+// writeTwins writes both of the pair alike.
+func (c *client) writeTwins() {
+	c.n++
+	v := strconv.FormatInt(c.n, 10)
+	both := func(do func(g *register)) {
+		for _, t := range c.twins {
+			do(t.register)
+		}
+	}
+	both(func(g *register) { g.sent(v) })
+	acked := func() { both(func(g *register) { g.acked(v) }) }
+	c.send(op{
+		args:       []any{"MSET", c.twins[0].key, v, c.twins[1].key, v},
+		acked:      func(string) { acked() },
+		kept:       acked,
+		unanswered: func() { both(func(g *register) { g.unanswered(v) }) },
+	})
+}
+
+const (
+	families = 2 // of a client
+	siblings = 3
+)
+
+// writeFamily writes a child and what its parent says of the newest child, in one
+// MULTI; now and then the whole family goes.
+func (c *client) writeFamily() {
+	c.n++
+	id := c.number*families + c.rng.IntN(families)
+	parent := fmt.Sprintf("parent:%d", id)
+	nothing := func() {}
+	o := op{acked: func(string) {}, kept: nothing, unanswered: nothing}
+	if c.rng.IntN(8) == 0 {
+		o.args = []any{"DEL", parent}
+		for no := range siblings {
+			o.args = append(o.args, fmt.Sprintf("child:%d:%d", id, no))
+		}
+		c.send(o)
+		return
+	}
+	no := c.rng.IntN(siblings)
+	o.args = []any{"EXEC"}
+	c.multi(o, []any{"HSET", fmt.Sprintf("child:%d:%d", id, no), "n", c.n}, []any{"HSET", parent, "child", no, "n", c.n})
+}
+
+// transfer moves an amount in a MULTI, between accounts in a mapped table and members
+// of a generic sorted set.
+func (c *client) transfer() {
+	amount := 1 + c.rng.Int64N(100)
+	add := func(n int64) []any {
+		if i := c.rng.IntN(accounts); c.rng.IntN(2) == 0 {
+			return []any{"HINCRBY", fmt.Sprintf("acct:%d", i), "balance", n}
+		} else {
+			return []any{"ZINCRBY", "bank", n, fmt.Sprintf("m%d", i)}
+		}
+	}
+	nothing := func() {}
+	c.multi(op{args: []any{"EXEC"}, acked: func(string) {}, kept: nothing, unanswered: nothing}, add(-amount), add(amount))
+}
+
+// multi sends commands as one unit.
+func (c *client) multi(o op, commands ...[]any) {
+	pipe := c.conn.TxPipeline()
+	for _, args := range commands {
+		pipe.Do(context.Background(), args...)
+	}
+	cmds, err := pipe.Exec(context.Background())
+	if err == nil {
+		err = cmds[0].Err()
+	}
+	c.outcome(&o, nil, err)
+}
+
+// watch polls committed states of the database until the test ends.
+func (w *world) watch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_ = w.snapshot(ctx) // the database may be away
+			time.Sleep(snapshotPause)
+		}
+	}()
+	w.t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+}
+
+// snapshotPause is about how long a flush takes: more looks would see the same.
+const snapshotPause = 8 * time.Millisecond
+
+// state is what one snapshot of SQL holds of what can be told.
+type state struct {
+	position          int64
+	total             int64
+	families, orphans int64    // that are not as they should be
+	pairs             [2]pairs // order, twins
+}
+
+// pairs are the two values of each pair, by its name.
+type pairs map[string]*[2]string
+
+// snapshot looks at one committed state. Its errors are those of reading: the database
+// may be away.
+func (w *world) snapshot(ctx context.Context) error {
+	tx, err := w.d.sql.BeginTx(ctx, &sql.TxOptions{Isolation: w.d.snapshot, ReadOnly: w.d.server != nil})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	s, whole, err := w.d.read(ctx, tx)
+	if err != nil || !whole {
+		return err
+	}
+	w.rep.snapshots.Add(1)
+	if w.position.Swap(s.position) != s.position {
+		w.rep.states.Add(1)
+	}
+	s.judge(w.rep)
+	return nil
+}
+
+// read reads the state. whole is false between the parts of a large cut: then P2 does
+// not hold.
+func (d *database) read(ctx context.Context, tx queryer) (s state, whole bool, err error) {
+	numbers, err := d.records(ctx, tx, `SELECT
+		(SELECT coalesce(max(position), 0) FROM lull_lanes),
+		(SELECT count(*) FROM lull_lanes WHERE catching_up),
+		(SELECT coalesce(sum(balance), 0) FROM accounts) + (SELECT coalesce(sum(score), 0) FROM lull_zsets WHERE ~key~ = ?),
+		(SELECT count(*) FROM parents p WHERE NOT EXISTS (SELECT 1 FROM children c WHERE c.parent = p.id AND c.no = p.child AND c.n = p.n)),
+		(SELECT count(*) FROM children c WHERE NOT EXISTS (SELECT 1 FROM parents p WHERE p.id = c.parent AND p.n >= c.n))`, []byte("bank"))
+	if err != nil {
+		return s, false, err
+	}
+	var n [5]int64
+	for i, v := range numbers[0] {
+		f, err := strconv.ParseFloat(textOf(v), 64)
+		if err != nil {
+			return s, false, fmt.Errorf("number %d of a snapshot: %w", i, err)
+		}
+		n[i] = int64(f)
+	}
+	s = state{position: n[0], total: n[2], families: n[3], orphans: n[4]}
+	if n[1] > 0 {
+		return s, false, nil
+	}
+	keys := make([]any, 0, 2*clientsMax)
+	for i := range clientsMax {
+		keys = append(keys, []byte(fmt.Sprint("order-", i)), []byte(fmt.Sprint("twin-", i)))
+	}
+	for i, query := range []string{
+		"SELECT page, views FROM page_views WHERE page LIKE 'order-%' OR page LIKE 'twin-%'",
+		"SELECT ~key~, value FROM lull_strings WHERE ~key~ IN (?" + strings.Repeat(", ?", len(keys)-1) + ")",
+	} {
+		args := keys
+		if i == 0 {
+			args = nil
+		}
+		records, err := d.records(ctx, tx, query, args...)
+		if err != nil {
+			return s, false, err
+		}
+		s.put(i, records)
+	}
+	return s, true, nil
+}
+
+// put notes the first values of the pairs, or the second.
+func (s *state) put(which int, records [][]any) {
+	for _, r := range records {
+		name := textOf(r[0])
+		kind := 0
+		if strings.HasPrefix(name, "twin-") {
+			kind = 1
+		}
+		if s.pairs[kind] == nil {
+			s.pairs[kind] = pairs{}
+		}
+		p := s.pairs[kind][name]
+		if p == nil {
+			p = &[2]string{}
+			s.pairs[kind][name] = p
+		}
+		p[which] = textOf(r[1])
+	}
+}
+
+// judge finds what no state of the cache can be.
+func (s *state) judge(r *report) {
+	if s.total != accountsTotal {
+		r.wrong(&r.Torn, "at position %d SQL holds %d in all accounts together, want %d", s.position, s.total, accountsTotal)
+	}
+	if s.families > 0 || s.orphans > 0 {
+		r.wrong(&r.Torn, "at position %d SQL holds %d parents without the child they name, %d children without their parent or newer than it",
+			s.position, s.families, s.orphans)
+	}
+	for name, p := range s.pairs[0] {
+		first, _ := strconv.ParseInt(p[0], 10, 64)
+		second, _ := strconv.ParseInt(p[1], 10, 64)
+		if first < second {
+			r.wrong(&r.Torn, "at position %d SQL holds %s = %d and %d, which was raised later", s.position, name, first, second)
+		}
+	}
+	for name, p := range s.pairs[1] {
+		if p[0] != p[1] {
+			r.wrong(&r.Torn, "at position %d SQL holds %s = %s and %s, which were written alike", s.position, name, p[0], p[1])
+		}
+	}
+}
