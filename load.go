@@ -1,9 +1,11 @@
 package lull
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/lullcache/lull/internal/change"
@@ -31,6 +33,13 @@ type loadKey struct {
 	hash uint64
 	// optional: the unit can do without while the database is away.
 	optional bool
+	// tuple is kept by place.
+	tuple placedTuple
+}
+
+type placedTuple struct {
+	text     string
+	is, well bool
 }
 
 // loader makes sure that a key is loaded once however many ask.
@@ -39,52 +48,61 @@ type loader struct {
 	running map[dbKey]*loadCall
 }
 
-// loadCall is a load under way. err is valid once done is closed.
+// loadCall is a load under way. errs, one for each of its keys, is valid once done is
+// closed.
 type loadCall struct {
 	done chan struct{}
-	err  error
+	keys []loadKey
+	errs []error
+}
+
+// err returns what became of one of the keys.
+func (c *loadCall) err(k dbKey) error {
+	return c.errs[slices.IndexFunc(c.keys, func(x loadKey) bool { return x.dbKey == k })]
 }
 
 // load brings keys into memory, in one round of queries for those that nobody is
 // loading yet. It returns the first key's error.
 func (db *DB) load(ctx context.Context, keys []loadKey) error {
-	var mine []loadKey
-	var calls, theirs []*loadCall
+	mine := &loadCall{done: make(chan struct{}), keys: make([]loadKey, 0, len(keys))}
+	var theirs []theirLoad
 	db.loader.mu.Lock()
 	for _, k := range keys {
-		if c := db.loader.running[k.dbKey]; c != nil {
-			theirs = append(theirs, c)
-			continue
+		switch c := db.loader.running[k.dbKey]; c {
+		case nil:
+			db.loader.running[k.dbKey] = mine
+			mine.keys = append(mine.keys, k)
+		case mine: // named twice
+		default:
+			theirs = append(theirs, theirLoad{c, k.dbKey})
 		}
-		c := &loadCall{done: make(chan struct{})}
-		db.loader.running[k.dbKey] = c
-		mine, calls = append(mine, k), append(calls, c)
 	}
 	db.loader.mu.Unlock()
 
 	var first error
-	if len(mine) > 0 {
-		errs := db.loadAll(ctx, mine)
+	if len(mine.keys) > 0 {
+		mine.errs = db.loadAll(ctx, mine.keys)
 		db.loader.mu.Lock()
-		for i, c := range calls {
-			c.err = errs[i]
-			delete(db.loader.running, mine[i].dbKey)
-			close(c.done)
-			if first == nil {
-				first = errs[i]
-			}
+		for i := range mine.keys {
+			delete(db.loader.running, mine.keys[i].dbKey)
+			first = cmp.Or(first, mine.errs[i])
 		}
 		db.loader.mu.Unlock()
+		close(mine.done)
 	}
-	for _, c := range theirs {
-		if !db.opts.world.Wait(ctx, world.Never, c.done) {
+	for _, t := range theirs {
+		if !db.opts.world.Wait(ctx, world.Never, t.call.done) {
 			return ctx.Err()
 		}
-		if first == nil {
-			first = c.err
-		}
+		first = cmp.Or(first, t.call.err(t.key))
 	}
 	return first
+}
+
+// theirLoad is a key that another caller is loading.
+type theirLoad struct {
+	call *loadCall
+	key  dbKey
 }
 
 // loadAll loads the keys and returns an error for each.
@@ -92,11 +110,12 @@ func (db *DB) loadAll(ctx context.Context, keys []loadKey) []error {
 	ctx, cancel := context.WithTimeout(ctx, db.opts.LoadTimeout)
 	defer cancel()
 	l := &load{db: db, keys: keys, images: make([]image, len(keys)), errs: make([]error, len(keys)), skip: make([]bool, len(keys))}
+	rooms, width := make([]imageRow, len(keys)), db.width // most keys are one row
 	mark := db.cuts.begin()
 	defer db.cuts.end(mark)
 	aside := db.flusher.AsideGeneration()
 	for i := range keys {
-		l.images[i].width = db.width
+		l.images[i].width, l.images[i].rows = width, rooms[i:i:i+1]
 		l.skip[i] = db.determined(&keys[i], mark)
 	}
 	if err := l.read(ctx); err != nil {
@@ -156,6 +175,7 @@ type load struct {
 
 	queries []sink.Query
 	takers  []func(vals []value.Value) error // of each query's rows
+	cells   []value.Value                    // room for those of the next rows
 }
 
 func (l *load) read(ctx context.Context) error {
@@ -215,9 +235,10 @@ func (l *load) rows(t *mapping.Table, members []int) {
 	plan := &l.db.tables[t.ID].plan
 	all, exist := sink.Query{Columns: plan.all}, sink.Query{Columns: plan.key, Distinct: true}
 	byTuple := make(map[string]int, len(members))
+	keys := make([]value.Value, 0, len(members)*len(plan.key))
 	for _, i := range members {
-		tuple, err := t.TupleString(l.keys[i].name)
-		if err != nil {
+		_, tuple, ok := l.keys[i].place()
+		if !ok {
 			continue // not canonical: no row can have it
 		}
 		byTuple[tuple] = i
@@ -225,7 +246,12 @@ func (l *load) rows(t *mapping.Table, members []int) {
 		if l.keys[i].need != NeedAll && len(t.Row) > 0 && len(plan.key) > 0 {
 			q = &exist
 		}
-		q.Keys = append(q.Keys, plan.target.ClearVals(nil, "", 0, tuple))
+		if q.Keys == nil {
+			q.Keys = make([][]value.Value, 0, len(members))
+		}
+		from := len(keys)
+		keys = plan.target.ClearVals(keys, "", 0, tuple)
+		q.Keys = append(q.Keys, keys[from:len(keys):len(keys)])
 	}
 	for _, q := range []sink.Query{all, exist} {
 		if len(q.Keys) > 0 {
@@ -238,9 +264,8 @@ func (l *load) rows(t *mapping.Table, members []int) {
 // taker puts the rows of a table into the images of their keys; with named the rows
 // are no more than keys that exist.
 func (l *load) taker(t *mapping.Table, byTuple map[string]int, named bool) func(vals []value.Value) error {
-	counts := make(map[int]int)
 	return func(vals []value.Value) error {
-		_, tuple, ok := t.KeyOf(vals)
+		tuple, ok := t.TupleOf(vals)
 		i, asked := byTuple[tuple]
 		switch {
 		case !ok || !asked || l.errs[i] != nil:
@@ -249,7 +274,7 @@ func (l *load) taker(t *mapping.Table, byTuple map[string]int, named bool) func(
 			l.images[i].add(t.ID, "", nil)
 			return nil
 		}
-		if counts[i]++; counts[i] > l.db.tables[t.ID].loadRowsMax {
+		if len(l.images[i].rows) >= l.db.tables[t.ID].loadRowsMax {
 			l.errs[i] = l.tooMany(i)
 			return nil
 		}
@@ -270,7 +295,7 @@ func (l *load) addRow(m *image, t *mapping.Table, vals []value.Value) {
 	if !ok {
 		return // a row without a name, which no client can ask for
 	}
-	cells := make([]value.Value, len(t.Cells)+len(t.ReadOnly))
+	cells := l.room(len(t.Cells) + len(t.ReadOnly))
 	vals = vals[len(t.Row):]
 	for c := range cells {
 		// What has no canonical form is shown as it stands in the database.
@@ -278,6 +303,18 @@ func (l *load) addRow(m *image, t *mapping.Table, vals []value.Value) {
 	}
 	m.add(t.ID, row, cells)
 }
+
+// room returns n cells out of a larger slice.
+func (l *load) room(n int) []value.Value {
+	if len(l.cells) < n {
+		l.cells = make([]value.Value, max(n, cellsRoom))
+	}
+	cells := l.cells[:n:n]
+	l.cells = l.cells[n:]
+	return cells
+}
+
+const cellsRoom = 256
 
 // column is a cell of t, or, behind the cells, a column that the database makes.
 func column(t *mapping.Table, c int) *mapping.Column {
@@ -423,6 +460,9 @@ func (k *loadKey) place() (space uint16, key string, ok bool) {
 	if k.t.Def.Space == 0 {
 		return 0, k.name, true
 	}
-	tuple, err := k.t.TupleString(k.name)
-	return k.t.Def.Space, tuple, err == nil
+	if !k.tuple.is {
+		text, err := k.t.TupleString(k.name)
+		k.tuple = placedTuple{text, true, err == nil}
+	}
+	return k.t.Def.Space, k.tuple.text, k.tuple.well
 }

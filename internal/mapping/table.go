@@ -97,7 +97,8 @@ func (t *Table) AppendKey(dst []byte, tuple string) []byte {
 	if t.Generic() {
 		return append(dst, tuple...)
 	}
-	return t.pattern.appendKey(dst, split(tuple, len(t.Key)))
+	var room [keyColumnsMax]string
+	return t.pattern.appendKey(dst, split(room[:0], tuple, len(t.Key)))
 }
 
 // KeyOf returns the Redis key, and its tuple, of a row whose key columns a sink
@@ -113,6 +114,10 @@ func (t *Table) KeyOf(vals []value.Value) (key, tuple string, ok bool) {
 	return key, tuple, err == nil && again == tuple
 }
 
+// TupleOf returns the tuple of a row whose key columns a sink returned. ok is false if
+// one of them is NULL. Whether a key can name the row, KeyOf says.
+func (t *Table) TupleOf(vals []value.Value) (tuple string, ok bool) { return tupleOf(t.Key, vals) }
+
 // RowOf returns the row tuple of a row whose row columns a sink returned. ok is
 // false if one of them is NULL.
 func (t *Table) RowOf(vals []value.Value) (row string, ok bool) { return tupleOf(t.Row, vals) }
@@ -125,6 +130,9 @@ func tupleOf(columns []Column, vals []value.Value) (string, bool) {
 		}
 		v, _ := columns[i].CanonLoaded(vals[i]) // what cannot be canonical stands as it is
 		parts[i] = v.String()
+	}
+	if len(columns) == 1 {
+		return parts[0], true
 	}
 	return joinTuple(parts[:len(columns)]...), true
 }
@@ -226,9 +234,9 @@ func (t *Table) ParseStreamRow(row string) (ms, seq uint64, ok bool) {
 // for two bigint columns. Text ids sort as text there, "10-1" before "9-1".
 func (t *Table) Ordered() bool { return len(t.Row) == streamIDColumns }
 
-// split returns the n parts of a tuple that this package made.
-func split(tuple string, n int) []string {
-	parts, ok := change.SplitTuple(make([]string, 0, keyColumnsMax), tuple, n)
+// split appends the n parts of a tuple that this package made.
+func split(dst []string, tuple string, n int) []string {
+	parts, ok := change.SplitTuple(dst, tuple, n)
 	if !ok {
 		panic(fmt.Sprintf("mapping: %q is not a tuple of %d", tuple, n))
 	}
