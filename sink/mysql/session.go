@@ -185,7 +185,7 @@ func (c *session) RowsMax(*sqlsink.Op) (rows, bytes int) {
 }
 
 // Apply implements sqlsink.Session.
-func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows []*sink.Row) (sqlsink.Applied, error) {
+func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows, _ []*sink.Row) (sqlsink.Applied, error) {
 	limit := c.s.opts.StatementTimeout
 	if op.Kind == sink.LetterTruncate || op.Kind == sink.LetterClear {
 		limit *= slow

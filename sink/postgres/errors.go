@@ -69,6 +69,13 @@ func kindOf(e *pgconn.PgError) sqlsink.Kind {
 	return sqlsink.Refused // data, constraints, and whatever a trigger raises
 }
 
+// stale reports whether a prepared statement is gone, or has a result of another type
+// now than when it was prepared.
+func stale(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "26000" || e.Code == "0A000" && strings.Contains(e.Message, "cached plan"))
+}
+
 // NotCommitted implements sqlsink.Dialect: once the commit is written, the server
 // has no error to report but a crash.
 func (d dialect) NotCommitted(err error) bool {

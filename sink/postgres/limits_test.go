@@ -158,7 +158,7 @@ func TestPoliciesRefuseRowsAndRightsParkTables(t *testing.T) {
 		for i := range n {
 			rows = append(rows, &sink.Row{Vals: []value.Value{value.OfInt(int64(i)), value.OfString(text)}})
 		}
-		done, err := session.Apply(t.Context(), &sqlsink.Op{Table: table, Kind: kind, By: []int{0}, Columns: []int{1}}, rows)
+		done, err := session.Apply(t.Context(), &sqlsink.Op{Table: table, Kind: kind, By: []int{0}, Columns: []int{1}}, rows, nil)
 		if err == nil && done.Rows == n {
 			return 99
 		}

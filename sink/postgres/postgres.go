@@ -85,8 +85,9 @@ func (s *Sink) Close() error {
 }
 
 // reading calls f with a connection of the pool. What f returns is judged as an
-// error about t. If the connection turns out to have ended while it was idle, f is
-// called once more with a new one, unless it gave rows to its caller already.
+// error about t. If the connection turns out to have ended while it was idle, or a
+// statement that was prepared on it does not fit its table any more, f is called once
+// more with a new one, unless it gave rows to its caller already.
 func (s *Sink) reading(ctx context.Context, t *sink.Table, f func(ctx context.Context, conn *pgx.Conn) error) error {
 	ctx, done := s.Alive(ctx)
 	defer done()
@@ -113,14 +114,14 @@ func (s *Sink) reading(ctx context.Context, t *sink.Table, f func(ctx context.Co
 	}
 }
 
-// ended reports whether err only says that the connection is gone.
+// ended reports whether err only says that the connection is gone, or of no more use.
 func ended(err error) bool {
 	var given *givenError
 	var classified *sink.Error
 	if err == nil || errors.As(err, &given) || (errors.As(err, &classified) && classified.Class != sink.Retry) {
 		return false
 	}
-	return judge(err).Kind == sqlsink.Lost
+	return judge(err).Kind == sqlsink.Lost || stale(err)
 }
 
 // givenError is an error after the first rows were given to the caller.
@@ -230,7 +231,11 @@ func (s *Sink) readOne(ctx context.Context, conn *pgconn.PgConn, q *sink.Query, 
 // query runs one statement. columns are those of its result.
 func query(ctx context.Context, conn *pgconn.PgConn, st sqlsink.Statement, columns []*sink.Column, row func([]value.Value) error) error {
 	p := paramsOf(st.Args)
-	reader := conn.ExecParams(ctx, st.SQL, p.values, p.oids, p.formats, resultFormats(columns))
+	prepared, err := prepare(ctx, conn, st.SQL, p.oids)
+	if err != nil {
+		return err
+	}
+	reader := conn.ExecStatement(ctx, prepared, p.values, p.formats, resultFormats(columns))
 	vals := make([]value.Value, len(columns))
 	var failed error
 	for failed == nil && reader.NextRow() {
@@ -241,7 +246,7 @@ func query(ctx context.Context, conn *pgconn.PgConn, st sqlsink.Statement, colum
 			failed = &sqlsink.CallerError{Err: err}
 		}
 	}
-	_, err := reader.Close()
+	_, err = reader.Close()
 	if failed != nil {
 		return failed
 	}

@@ -18,6 +18,9 @@ type session struct {
 	s    *Sink
 	conn *pgconn.PgConn
 	id   string
+	// piece is true while the savepoint lull_piece of the last piece is there: it goes
+	// with what is sent next.
+	piece bool
 }
 
 // grace is how much longer than the server we wait for its own timeout.
@@ -43,7 +46,10 @@ func (c *session) Close() {
 }
 
 // Begin implements sqlsink.Session.
-func (c *session) Begin(ctx context.Context) error { return c.run(ctx, "BEGIN") }
+func (c *session) Begin(ctx context.Context) error {
+	c.piece = false
+	return c.run(ctx, "BEGIN")
+}
 
 // Commit implements sqlsink.Session.
 func (c *session) Commit(ctx context.Context) error {
@@ -60,15 +66,30 @@ func (c *session) Commit(ctx context.Context) error {
 func (c *session) Rollback(ctx context.Context) error { return c.run(ctx, "ROLLBACK") }
 
 // Savepoint implements sqlsink.Session.
-func (c *session) Savepoint(ctx context.Context) error { return c.run(ctx, "SAVEPOINT lull") }
+func (c *session) Savepoint(ctx context.Context) error {
+	return c.run(ctx, c.endPiece()+"SAVEPOINT lull")
+}
 
 // RollbackTo implements sqlsink.Session.
 func (c *session) RollbackTo(ctx context.Context) error {
+	c.piece = false
 	return c.run(ctx, "ROLLBACK TO lull; RELEASE lull")
 }
 
 // Release implements sqlsink.Session.
-func (c *session) Release(ctx context.Context) error { return c.run(ctx, "RELEASE lull") }
+func (c *session) Release(ctx context.Context) error {
+	c.piece = false
+	return c.run(ctx, "RELEASE lull")
+}
+
+// endPiece returns what ends the savepoint of the last piece.
+func (c *session) endPiece() string {
+	if !c.piece {
+		return ""
+	}
+	c.piece = false
+	return "RELEASE lull_piece; "
+}
 
 // LockWait implements sqlsink.Session.
 func (c *session) LockWait(ctx context.Context, d time.Duration) error {
@@ -153,19 +174,20 @@ func (c *session) RowsMax(op *sqlsink.Op) (rows, bytes int) {
 }
 
 // Apply implements sqlsink.Session.
-func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows []*sink.Row) (sqlsink.Applied, error) {
+func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows, next []*sink.Row) (sqlsink.Applied, error) {
 	limit := c.s.opts.StatementTimeout
 	if op.Kind == sink.LetterTruncate || op.Kind == sink.LetterClear {
 		limit *= slow
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit+grace)
 	defer cancel()
-	w := &writing{c: c, op: op, rows: rows, table: c.s.tableName(op.Table)}
+	w := &writing{c: c, op: op, rows: rows, next: next, table: c.s.tableName(op.Table)}
 	done, err := w.apply(ctx, limit)
 	if err == nil {
 		return done, nil
 	}
 	if k := judge(err).Kind; k == sqlsink.Refused || k == sqlsink.Clash {
+		c.piece = false
 		if back := c.run(ctx, "ROLLBACK TO lull_piece; RELEASE lull_piece"); back != nil {
 			return done, back
 		}

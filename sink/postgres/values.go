@@ -28,7 +28,8 @@ var syntax = &sqlsink.Syntax{
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // keys appends the condition that columns equal one of many tuples, which travel as
-// one array for each column.
+// one array for each column. For a single column it is = ANY, which PostgreSQL looks up
+// in the index without a join.
 func keys(b *sqlsink.Builder, by []int, keys [][]value.Value) {
 	list := make([]string, len(by))
 	casts := make([]string, len(by))
@@ -49,6 +50,14 @@ func keys(b *sqlsink.Builder, by []int, keys [][]value.Value) {
 	names := make([]string, len(by))
 	for i, c := range by {
 		names[i] = quote(b.Table.Columns[c].Name)
+	}
+	if len(by) == 1 {
+		cast := strings.TrimPrefix(casts[0], "s.c0")
+		if cast != "" {
+			cast += "[]"
+		}
+		b.WriteString(names[0] + " = ANY(" + list[0] + cast + ")")
+		return
 	}
 	b.WriteString("(" + strings.Join(names, ", ") + ") IN (SELECT " + strings.Join(casts, ", ") +
 		" FROM unnest(" + strings.Join(list, ", ") + ") AS s(" + aliases(len(by)) + "))")
@@ -239,28 +248,27 @@ func decode(c *sink.Column, text []byte) value.Value {
 	if text == nil {
 		return value.Value{}
 	}
-	v := value.OfBytes(text)
 	if c == nil {
-		return v
+		return value.OfBytes(text)
 	}
 	switch c.Type.Family {
 	case sink.Integer:
-		if n, ok := v.Int(); ok {
+		if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 			return value.OfInt(n)
 		}
 	case sink.FloatNum:
-		if f, ok := v.Float(); ok {
+		if f, err := strconv.ParseFloat(string(text), 64); err == nil {
 			return value.OfFloat(f)
 		}
 	case sink.Bool:
-		if v.String() == "t" {
+		if string(text) == "t" {
 			return value.OfInt(1)
 		}
 		return value.OfInt(0)
 	case sink.TimestampTZ:
-		if at, ok := strings.CutSuffix(v.String(), "+00"); ok {
+		if at, ok := strings.CutSuffix(string(text), "+00"); ok {
 			return value.OfString(strings.Replace(at, " ", "T", 1) + "Z")
 		}
 	}
-	return v
+	return value.OfBytes(text)
 }

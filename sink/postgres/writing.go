@@ -1,10 +1,7 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,12 +14,21 @@ import (
 )
 
 // writing is one piece of an operation: rows that go into the database together or
-// not at all, in the savepoint lull_piece.
+// not at all, in the savepoint lull_piece. next is the piece that most likely follows:
+// its statement is made while the server is at work on this one.
 type writing struct {
-	c     *session
-	op    *sqlsink.Op
-	rows  []*sink.Row
-	table string
+	c          *session
+	op         *sqlsink.Op
+	rows, next []*sink.Row
+	table      string
+}
+
+// ready is a statement that was made ahead, for n rows.
+type ready struct {
+	first *sink.Row
+	n     int
+	sql   string
+	p     *params
 }
 
 func (w *writing) apply(ctx context.Context, limit time.Duration) (sqlsink.Applied, error) {
@@ -36,51 +42,72 @@ func (w *writing) apply(ctx context.Context, limit time.Duration) (sqlsink.Appli
 	case sink.LetterClear:
 		p := &params{}
 		return w.patiently(ctx, limit, w.delete(p), p)
-	case sink.LetterDelete:
-		p := &params{}
-		return w.send(ctx, w.delete(p), p)
 	case sink.LetterAppend:
 		if len(w.rows) >= copyRowsMin && !w.op.Table.View {
 			return w.copy(ctx)
 		}
-		p := &params{}
-		return w.send(ctx, w.insert(p), p)
 	}
-	if w.op.Mode == sink.Update && len(w.op.Columns) > 0 {
-		return w.update(ctx)
-	}
-	p := &params{}
-	return w.send(ctx, w.insert(p)+w.onConflict(), p)
-}
-
-// send runs one statement in its savepoint, in one round trip.
-func (w *writing) send(ctx context.Context, sql string, p *params) (sqlsink.Applied, error) {
-	return w.batch(ctx, "", sql, p, "RELEASE lull_piece")
-}
-
-// patiently is send for what may take long.
-func (w *writing) patiently(ctx context.Context, limit time.Duration, sql string, p *params) (sqlsink.Applied, error) {
-	set := func(d time.Duration) string { return fmt.Sprintf("SET LOCAL statement_timeout = %d", d.Milliseconds()) }
-	done, err := w.batch(ctx, set(limit), sql, p, "RELEASE lull_piece")
-	if err == nil {
-		err = w.c.run(ctx, set(w.c.s.opts.StatementTimeout))
+	done, err := w.send(ctx, w.statement())
+	if err == nil && w.updates() && done.Rows < len(w.rows) {
+		err = w.upsertMissing(ctx, &done)
 	}
 	return done, err
 }
 
-// batch sends before, the savepoint, sql and after together.
-func (w *writing) batch(ctx context.Context, before, sql string, p *params, after string) (sqlsink.Applied, error) {
-	batch, at := &pgconn.Batch{}, 1
-	if before != "" {
-		batch.ExecParams(before, nil, nil, nil, nil)
-		at++
+// updates reports whether the rows should be in the table.
+func (w *writing) updates() bool {
+	return w.op.Kind == sink.LetterPut && w.op.Mode == sink.Update && len(w.op.Columns) > 0
+}
+
+// statement returns the statement for the rows, made now unless it is ready.
+func (w *writing) statement() *ready {
+	if r, ok := w.op.Prepared.(*ready); ok && r.n == len(w.rows) && r.first == w.rows[0] {
+		w.op.Prepared = nil
+		return r
+	}
+	r := &ready{first: w.rows[0], n: len(w.rows), p: &params{}}
+	switch {
+	case w.op.Kind == sink.LetterDelete:
+		r.sql = w.delete(r.p)
+	case w.op.Kind == sink.LetterAppend:
+		r.sql = w.insert(r.p)
+	case w.updates():
+		r.sql = w.update(r.p)
+	default:
+		r.sql = w.insert(r.p) + w.onConflict()
+	}
+	return r
+}
+
+// send runs a statement in a savepoint of its own. All travels in one round trip, and
+// the next statement is made meanwhile. The savepoint goes with what is sent next.
+func (w *writing) send(ctx context.Context, r *ready) (sqlsink.Applied, error) {
+	batch := &pgconn.Batch{}
+	at := w.c.startPiece(batch)
+	batch.ExecParams(r.sql, r.p.values, r.p.oids, r.p.formats, nil)
+	return w.finish(w.c.conn.ExecBatch(ctx, batch), at)
+}
+
+// startPiece adds what ends the savepoint before and sets the next, and returns how
+// many statements that is.
+func (c *session) startPiece(batch *pgconn.Batch) int {
+	n := 1
+	if c.piece {
+		batch.ExecParams("RELEASE lull_piece", nil, nil, nil, nil)
+		n++
 	}
 	batch.ExecParams("SAVEPOINT lull_piece", nil, nil, nil, nil)
-	batch.ExecParams(sql, p.values, p.oids, p.formats, nil)
-	if after != "" {
-		batch.ExecParams(after, nil, nil, nil, nil)
+	c.piece = true
+	return n
+}
+
+// finish makes the next statement, reads the results, and counts those of the
+// statement with index at.
+func (w *writing) finish(reader *pgconn.MultiResultReader, at int) (sqlsink.Applied, error) {
+	if len(w.next) > 0 {
+		w.op.Prepared = (&writing{c: w.c, op: w.op, rows: w.next, table: w.table}).statement()
 	}
-	results, err := w.c.conn.ExecBatch(ctx, batch).ReadAll()
+	results, err := reader.ReadAll()
 	done := sqlsink.Applied{Statements: 1}
 	for _, result := range results {
 		if err == nil {
@@ -93,9 +120,24 @@ func (w *writing) batch(ctx context.Context, before, sql string, p *params, afte
 	return done, err
 }
 
+// patiently is send for what may take long.
+func (w *writing) patiently(ctx context.Context, limit time.Duration, sql string, p *params) (sqlsink.Applied, error) {
+	set := func(d time.Duration) string { return fmt.Sprintf("SET LOCAL statement_timeout = %d", d.Milliseconds()) }
+	batch := &pgconn.Batch{}
+	batch.ExecParams(set(limit), nil, nil, nil, nil)
+	at := 1 + w.c.startPiece(batch)
+	batch.ExecParams(sql, p.values, p.oids, p.formats, nil)
+	done, err := w.finish(w.c.conn.ExecBatch(ctx, batch), at)
+	if err == nil {
+		err = w.c.run(ctx, set(w.c.s.opts.StatementTimeout))
+	}
+	return done, err
+}
+
 // source returns "unnest(…) AS s(c0, c1, …)" over the values of the given columns,
 // which are the row's from first on, and the expressions that have the columns'
-// types.
+// types. The arrays stand in SELECTs to hide how long they are: seeing a thousand rows the
+// planner reads the whole of a middle-sized table, where the index takes half the time.
 func (w *writing) source(p *params, columns []int, cast func(i int, c *sink.Column) string) (from string, exprs []string) {
 	arrays := make([]string, len(columns))
 	exprs = make([]string, len(columns))
@@ -104,7 +146,7 @@ func (w *writing) source(p *params, columns []int, cast func(i int, c *sink.Colu
 		at := func(row int) value.Value { return w.rows[row].Vals[i] }
 		wire := wireFor(column, len(w.rows), at)
 		p.add(wire.array, binaryFormat, encodeArray(wire, len(w.rows), at))
-		arrays[i] = "$" + strconv.Itoa(len(p.values))
+		arrays[i] = "(SELECT $" + strconv.Itoa(len(p.values)) + ")"
 		exprs[i] = "s.c" + strconv.Itoa(i)
 		if wire == wireText {
 			exprs[i] += cast(i, column)
@@ -150,9 +192,9 @@ func (w *writing) match(exprs []string) string {
 	return strings.Join(parts, " AND ")
 }
 
-// update updates rows that should be there, and upserts those that are not.
-func (w *writing) update(ctx context.Context) (sqlsink.Applied, error) {
-	p, by := &params{}, len(w.op.By)
+// update updates rows that should be there.
+func (w *writing) update(p *params) string {
+	by := len(w.op.By)
 	from, exprs := w.source(p, w.op.All(), func(i int, c *sink.Column) string {
 		if i < by {
 			return compareCast(c)
@@ -163,30 +205,23 @@ func (w *writing) update(ctx context.Context) (sqlsink.Applied, error) {
 	for i, c := range w.op.Columns {
 		sets[i] = quote(w.op.Table.Columns[c].Name) + " = " + exprs[by+i]
 	}
-	sql := "UPDATE " + w.table + " AS t SET " + strings.Join(sets, ", ") + " FROM " + from +
+	return "UPDATE " + w.table + " AS t SET " + strings.Join(sets, ", ") + " FROM " + from +
 		" AS s(" + aliases(len(exprs)) + ") WHERE " + w.match(exprs)
-	done, err := w.batch(ctx, "", sql, p, "")
-	if err != nil || done.Rows >= len(w.rows) {
-		return w.release(ctx, done, err)
-	}
+}
+
+// upsertMissing writes the rows that an update did not find, in the savepoint of the
+// update.
+func (w *writing) upsertMissing(ctx context.Context, done *sqlsink.Applied) error {
 	missing, err := w.missing(ctx)
 	done.Statements++
 	if err != nil || len(missing) == 0 { // a trigger may have kept rows as they are
-		return w.release(ctx, done, err)
+		return err
 	}
-	rest := writing{c: w.c, op: w.op, rows: missing, table: w.table}
-	p = &params{}
+	rest, p := writing{c: w.c, op: w.op, rows: missing, table: w.table}, &params{}
 	result := w.c.conn.ExecParams(ctx, rest.insert(p)+rest.onConflict(), p.values, p.oids, p.formats, nil).Read()
 	done.Statements++
 	done.Rows += int(result.CommandTag.RowsAffected())
-	return w.release(ctx, done, result.Err)
-}
-
-func (w *writing) release(ctx context.Context, done sqlsink.Applied, err error) (sqlsink.Applied, error) {
-	if err == nil {
-		err = w.c.run(ctx, "RELEASE lull_piece")
-	}
-	return done, err
+	return result.Err
 }
 
 // missing returns the rows whose key is not in the table.
@@ -216,76 +251,4 @@ func (w *writing) names(columns []int) string {
 		names[i] = quote(w.op.Table.Columns[c].Name)
 	}
 	return strings.Join(names, ", ")
-}
-
-// copy appends rows through COPY in text form, which every type has. Tables with
-// row-level security take no COPY: they get an insert.
-func (w *writing) copy(ctx context.Context) (sqlsink.Applied, error) {
-	done := sqlsink.Applied{Statements: 1}
-	if err := w.c.run(ctx, "SAVEPOINT lull_piece"); err != nil {
-		return done, err
-	}
-	all := w.op.All()
-	tag, err := w.c.conn.CopyFrom(ctx, bytes.NewReader(w.copyText(all)), "COPY "+w.table+" ("+w.names(all)+") FROM STDIN")
-	var e *pgconn.PgError
-	if errors.As(err, &e) && e.Code == "0A000" && definite(e) {
-		if err := w.c.run(ctx, "ROLLBACK TO lull_piece; RELEASE lull_piece"); err != nil {
-			return done, err
-		}
-		p := &params{}
-		return w.send(ctx, w.insert(p), p)
-	}
-	done.Rows = int(tag.RowsAffected())
-	return w.release(ctx, done, err)
-}
-
-func (w *writing) copyText(columns []int) []byte {
-	size := 0
-	for _, row := range w.rows {
-		for _, v := range row.Vals {
-			size += v.Size() + 8
-		}
-	}
-	dst := make([]byte, 0, size)
-	var scratch []byte
-	for _, row := range w.rows {
-		for i, c := range columns {
-			if i > 0 {
-				dst = append(dst, '\t')
-			}
-			v := row.Vals[i]
-			switch {
-			case v.IsNull():
-				dst = append(dst, `\N`...)
-			case w.op.Table.Columns[c].Type.Family == sink.Binary:
-				scratch = v.AppendText(scratch[:0])
-				dst = hex.AppendEncode(append(dst, `\\x`...), scratch)
-			case v.Kind() == value.Bytes:
-				dst = appendCopied(dst, v.String())
-			default:
-				dst = v.AppendText(dst)
-			}
-		}
-		dst = append(dst, '\n')
-	}
-	return dst
-}
-
-// appendCopied appends text as COPY wants it: escaped where it means something.
-func appendCopied(dst []byte, s string) []byte {
-	for i := range len(s) {
-		switch b := s[i]; b {
-		case '\\':
-			dst = append(dst, `\\`...)
-		case '\t':
-			dst = append(dst, `\t`...)
-		case '\n':
-			dst = append(dst, `\n`...)
-		case '\r':
-			dst = append(dst, `\r`...)
-		default:
-			dst = append(dst, b)
-		}
-	}
-	return dst
 }

@@ -104,7 +104,7 @@ func (c *session) Check(context.Context) error {
 func (c *session) RowsMax(*sqlsink.Op) (rows, bytes int) { return 1000, 64 << 20 }
 
 // Apply implements sqlsink.Session, row by row.
-func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows []*sink.Row) (done sqlsink.Applied, err error) {
+func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows, _ []*sink.Row) (done sqlsink.Applied, err error) {
 	w, ok := op.Prepared.(*writing)
 	if !ok {
 		if w, err = newWriting(op); err != nil {

@@ -121,7 +121,7 @@ func (r *run) unchecked(ctx context.Context, list []waiting) error {
 			n++
 		}
 		n = r.size(w.op, rowsOf(list[:n]))
-		done, err := r.session.Apply(ctx, w.op, rowsOf(list[:n]))
+		done, err := r.session.Apply(ctx, w.op, rowsOf(list[:n]), nil)
 		r.count(done)
 		if err == nil {
 			list = list[n:]

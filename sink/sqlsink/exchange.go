@@ -78,7 +78,7 @@ func (r *run) exchangeOnce(ctx context.Context, set []waiting) (failed []waiting
 
 // tryOne reports whether the row is in.
 func (r *run) tryOne(ctx context.Context, op *Op, row *sink.Row) (bool, error) {
-	done, err := r.session.Apply(ctx, op, []*sink.Row{row})
+	done, err := r.session.Apply(ctx, op, []*sink.Row{row}, nil)
 	r.count(done)
 	if err == nil {
 		return true, nil

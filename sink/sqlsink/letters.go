@@ -49,7 +49,7 @@ func (s *Sink) storeLetters(ctx context.Context, session Session, b *sink.Batch,
 func (s *Sink) applyOwn(ctx context.Context, session Session, r *run, op *Op, rows []*sink.Row) error {
 	for len(rows) > 0 {
 		n := r.size(op, rows)
-		done, err := session.Apply(ctx, op, rows[:n])
+		done, err := session.Apply(ctx, op, rows[:n], nil)
 		r.result.Statements += done.Statements
 		if err != nil {
 			if s.d.Judge(err).Kind == Clash {

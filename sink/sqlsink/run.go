@@ -94,10 +94,11 @@ func (r *run) do(ctx context.Context, w *work, rows []*sink.Row) error {
 			return nil
 		}
 		n := r.size(w.op, rows)
-		if err := r.piece(ctx, w, rows[:n]); err != nil {
+		rest := rows[n:]
+		if err := r.piece(ctx, w, rows[:n], rest[:r.size(w.op, rest)]); err != nil {
 			return err
 		}
-		rows = rows[n:]
+		rows = rest
 	}
 	return nil
 }
@@ -150,9 +151,9 @@ func (r *run) size(op *Op, rows []*sink.Row) int {
 	return n
 }
 
-// piece applies rows in one statement, or what of them can be.
-func (r *run) piece(ctx context.Context, w *work, rows []*sink.Row) error {
-	err := r.apply(ctx, w.op, rows)
+// piece applies rows in one statement, or what of them can be; next come after them.
+func (r *run) piece(ctx context.Context, w *work, rows, next []*sink.Row) error {
+	err := r.apply(ctx, w.op, rows, next)
 	if err == nil {
 		r.settle(rows)
 		return nil
@@ -181,16 +182,16 @@ func (r *run) piece(ctx context.Context, w *work, rows []*sink.Row) error {
 }
 
 // apply runs one statement; if careful, with all constraints checked after it.
-func (r *run) apply(ctx context.Context, op *Op, rows []*sink.Row) error {
+func (r *run) apply(ctx context.Context, op *Op, rows, next []*sink.Row) error {
 	if !r.careful {
-		done, err := r.session.Apply(ctx, op, rows)
+		done, err := r.session.Apply(ctx, op, rows, next)
 		r.count(done)
 		return err
 	}
 	if err := r.session.Savepoint(ctx); err != nil {
 		return err
 	}
-	done, err := r.session.Apply(ctx, op, rows)
+	done, err := r.session.Apply(ctx, op, rows, next)
 	r.count(Applied{Statements: done.Statements})
 	if err == nil {
 		err = r.check(ctx)

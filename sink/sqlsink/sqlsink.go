@@ -110,8 +110,9 @@ type Session interface {
 	RowsMax(op *Op) (rows, bytes int)
 	// Apply runs op for the rows. On an error nothing of it is done and the
 	// transaction is still usable, unless the error is a *RowError: then the rows
-	// before that one are done.
-	Apply(ctx context.Context, op *Op, rows []*sink.Row) (Applied, error)
+	// before that one are done. next are the rows that most likely come next, or none:
+	// their statement may be made ready while the server is at work.
+	Apply(ctx context.Context, op *Op, rows, next []*sink.Row) (Applied, error)
 	// Check checks now what the database would check at COMMIT. After an error only
 	// RollbackTo and Rollback are of use.
 	Check(ctx context.Context) error
