@@ -10,6 +10,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -184,7 +185,7 @@ func (d dialect) Connect(ctx context.Context) (sqlsink.Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return &session{conn: conn, statements: make(map[string]*sql.Stmt)}, nil
+	return &session{conn: conn, statements: make(map[string]sqldriver.Stmt)}, nil
 }
 
 func (d dialect) Query(ctx context.Context, query string, args []any, row func([]value.Value) error) error {

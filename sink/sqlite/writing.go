@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	sqldriver "database/sql/driver"
 	"strings"
 
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/sink/sqlsink"
+	"github.com/lullcache/lull/value"
 )
 
 // writing is the statements of an operation: second is run for a row that first
@@ -13,7 +15,7 @@ type writing struct {
 	op            *sqlsink.Op
 	first, second string
 	firstOrder    []int // which of the row's values first takes; nil: all in order
-	args          []any
+	args          []sqldriver.NamedValue
 }
 
 func newWriting(op *sqlsink.Op) (*writing, error) {
@@ -25,7 +27,10 @@ func newWriting(op *sqlsink.Op) (*writing, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.first, w.args = st.SQL, binds(st.Args)
+		w.first = st.SQL
+		for _, arg := range st.Args {
+			w.add(arg.Column, arg.Value)
+		}
 	case op.Kind == sink.LetterDelete || op.Kind == sink.LetterClear:
 		w.first = "DELETE FROM " + table + " WHERE " + assignments(op.Table, op.By, " AND ")
 	case op.Kind == sink.LetterAppend:
@@ -88,7 +93,7 @@ func names(t *sink.Table, columns []int) string {
 
 // bind returns the row's values as arguments, in the given order. The slice is
 // used again.
-func (w *writing) bind(row *sink.Row, order []int) []any {
+func (w *writing) bind(row *sink.Row, order []int) []sqldriver.NamedValue {
 	if w.op.Kind == sink.LetterTruncate {
 		return w.args
 	}
@@ -102,12 +107,16 @@ func (w *writing) bind(row *sink.Row, order []int) []any {
 	w.args = w.args[:0]
 	if order == nil {
 		for i, v := range row.Vals {
-			w.args = append(w.args, bind(column(i), v))
+			w.add(column(i), v)
 		}
 		return w.args
 	}
 	for _, i := range order {
-		w.args = append(w.args, bind(column(i), row.Vals[i]))
+		w.add(column(i), row.Vals[i])
 	}
 	return w.args
+}
+
+func (w *writing) add(c *sink.Column, v value.Value) {
+	w.args = append(w.args, sqldriver.NamedValue{Ordinal: len(w.args) + 1, Value: bind(c, v)})
 }
