@@ -94,14 +94,14 @@ func (r *raw) updateMariaDB(ctx context.Context, rows, version int) error {
 	for from := 0; from < rows; from += rawAtOnce {
 		n := min(rawAtOnce, rows-from)
 		b.Reset()
-		b.WriteString("INSERT INTO players (id, name, score, seen) VALUES ")
+		b.WriteString("UPDATE (WITH s (id, score, seen) AS (VALUES ")
 		for i := range n {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			fmt.Fprintf(&b, "(%d, '', %d, %d)", from+i, from+i+version, version)
+			fmt.Fprintf(&b, "(%d, %d, %d)", from+i, from+i+version, version)
 		}
-		b.WriteString(" ON DUPLICATE KEY UPDATE score = VALUES(score), seen = VALUES(seen)")
+		b.WriteString(") SELECT * FROM s) AS s STRAIGHT_JOIN players AS t ON t.id = s.id SET t.score = s.score, t.seen = s.seen")
 		if _, err := r.sql.ExecContext(ctx, b.String()); err != nil {
 			return err
 		}

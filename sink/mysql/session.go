@@ -22,6 +22,8 @@ type session struct {
 	conn   *sql.Conn
 	id     string
 	packet int // the server's max_allowed_packet
+	// row is how the server has a row of VALUES begin.
+	row string
 	// waitsShort is true after LockWait, until the usual wait is set again.
 	waitsShort bool
 }
@@ -60,7 +62,9 @@ func (c *session) prepare(ctx context.Context) error {
 			seconds(o.StatementTimeout), seconds(o.IdleTimeout)),
 		lockWait(o.StatementTimeout),
 	}
+	c.row = "ROW("
 	if strings.Contains(version, "MariaDB") {
+		c.row = "("
 		settings = append(settings, fmt.Sprintf("SET SESSION max_statement_time = %d, idle_transaction_timeout = %d",
 			slow*seconds(o.StatementTimeout), seconds(o.IdleTimeout)))
 	}
@@ -174,9 +178,9 @@ func (c *session) Query(ctx context.Context, query string, args []any, row func(
 
 // How much goes into one statement.
 const (
-	rowsMax       = 1000
-	updateRowsMax = 100 // an update compares each row with each key
-	bytesMax      = 4 << 20
+	rowsMax     = 1000
+	caseRowsMax = 100 // an update by cases compares each row with each key
+	bytesMax    = 4 << 20
 )
 
 // RowsMax implements sqlsink.Session. Escaping may double what is sent.

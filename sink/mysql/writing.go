@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	driver "github.com/go-sql-driver/mysql"
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/sink/sqlsink"
+	"github.com/lullcache/lull/value"
 )
 
 // writing is one piece of an operation. A statement that fails leaves nothing
@@ -102,19 +104,31 @@ func (w *writing) savepoint(ctx context.Context) error {
 func (w *writing) insert(rows []*sink.Row) *statement {
 	all := w.op.All()
 	b := w.begin("INSERT INTO " + w.table + " (" + w.names(all) + ") VALUES ")
-	tuple := "(" + strings.TrimSuffix(strings.Repeat("?, ", len(all)), ", ") + ")"
-	b.Grow(len(rows) * (len(tuple) + 2))
-	b.args = make([]any, 0, len(rows)*len(all))
-	for i, row := range rows {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(tuple)
-		for j, c := range all {
-			b.args = append(b.args, bind(&w.op.Table.Columns[c], row.Vals[j]))
-		}
-	}
+	w.values(b, rows, "(")
 	return b
+}
+
+// values appends (…), (…) with the rows' values. open is how each begins. Integers are
+// written as they are, which saves the driver most of its work.
+func (w *writing) values(b *statement, rows []*sink.Row, open string) {
+	all := w.op.All()
+	b.Grow(len(rows) * (len(open) + 12*len(all)))
+	var room [20]byte
+	for i, row := range rows {
+		b.WriteString(separator(i))
+		b.WriteString(open)
+		for j, c := range all {
+			b.WriteString(separator(j))
+			v := row.Vals[j]
+			if n, ok := v.Int(); ok && v.Kind() == value.Int && w.op.Table.Columns[c].Type.Family == sink.Integer {
+				b.Write(strconv.AppendInt(room[:0], n, 10))
+				continue
+			}
+			b.WriteString("?")
+			b.args = append(b.args, bind(&w.op.Table.Columns[c], v))
+		}
+		b.WriteString(")")
+	}
 }
 
 // upsert inserts rows or updates those with the same key.
@@ -165,9 +179,12 @@ func (w *writing) update(ctx context.Context, rows []*sink.Row) error {
 	if err := w.savepoint(ctx); err != nil {
 		return err
 	}
+	if len(rows) > 1 && w.joins(rows) {
+		return w.updated(ctx, rows, w.updateJoin(rows))
+	}
 	for len(rows) > 0 {
 		n := w.updateSize(rows)
-		if err := w.updateSome(ctx, rows[:n]); err != nil {
+		if err := w.updated(ctx, rows[:n], w.updateCases(rows[:n])); err != nil {
 			return err
 		}
 		rows = rows[n:]
@@ -175,11 +192,75 @@ func (w *writing) update(ctx context.Context, rows []*sink.Row) error {
 	return nil
 }
 
+// joins reports whether rows can be joined by their key as values of a table of its
+// own. Text cannot: there it would not have the column's collation, and the index would
+// not serve. One value for all is compared as it stands.
+func (w *writing) joins(rows []*sink.Row) bool {
+	for i, c := range w.op.By {
+		switch w.op.Table.Columns[c].Type.Family {
+		case sink.Integer, sink.Binary:
+		default:
+			if !same(rows, i) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// same reports whether all rows have one value at i.
+func same(rows []*sink.Row, i int) bool {
+	for _, row := range rows {
+		if !row.Vals[i].Equal(rows[0].Vals[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// updateJoin updates from VALUES, which takes half of the time that cases take.
+func (w *writing) updateJoin(rows []*sink.Row) *statement {
+	all := w.op.All()
+	b := w.begin("UPDATE (WITH s (")
+	for i := range all {
+		fmt.Fprintf(b, "%sc%d", separator(i), i)
+	}
+	b.WriteString(") AS (VALUES ")
+	w.values(b, rows, w.c.row)
+	b.WriteString(") SELECT * FROM s) AS s STRAIGHT_JOIN " + w.table + " AS t ON ")
+	for i, c := range w.op.By {
+		if i > 0 {
+			b.WriteString(" AND ")
+		}
+		column := &w.op.Table.Columns[c]
+		b.WriteString("t." + quote(column.Name) + " = ")
+		switch column.Type.Family {
+		case sink.Integer, sink.Binary:
+			fmt.Fprintf(b, "s.c%d", i)
+		default:
+			b.WriteString(syntax.Param(0, column))
+			b.args = append(b.args, bind(column, rows[0].Vals[i]))
+		}
+	}
+	b.WriteString(" SET ")
+	for i, c := range w.op.Columns {
+		fmt.Fprintf(b, "%st.%s = s.c%d", separator(i), quote(w.op.Table.Columns[c].Name), len(w.op.By)+i)
+	}
+	return b
+}
+
+func separator(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return ", "
+}
+
 // updateSize minds that the key is sent once more for each column.
 func (w *writing) updateSize(rows []*sink.Row) int {
 	_, limit := w.c.RowsMax(w.op)
 	bytes := 0
-	for i, row := range rows[:min(len(rows), updateRowsMax)] {
+	for i, row := range rows[:min(len(rows), caseRowsMax)] {
 		for j, v := range row.Vals {
 			size := v.Size() + 8
 			if j < len(w.op.By) {
@@ -191,10 +272,10 @@ func (w *writing) updateSize(rows []*sink.Row) int {
 			return i
 		}
 	}
-	return min(len(rows), updateRowsMax)
+	return min(len(rows), caseRowsMax)
 }
 
-func (w *writing) updateSome(ctx context.Context, rows []*sink.Row) error {
+func (w *writing) updateCases(rows []*sink.Row) *statement {
 	b := w.begin("UPDATE " + w.table + " SET ")
 	for i, c := range w.op.Columns {
 		if i > 0 {
@@ -211,6 +292,11 @@ func (w *writing) updateSome(ctx context.Context, rows []*sink.Row) error {
 	}
 	b.WriteString(" WHERE ")
 	w.in(b, rows)
+	return b
+}
+
+// updated runs an update, and upserts the rows that it did not find.
+func (w *writing) updated(ctx context.Context, rows []*sink.Row, b *statement) error {
 	before := w.done.Rows
 	if err := w.run(ctx, b, -1); err != nil || w.done.Rows-before >= len(rows) {
 		return err
