@@ -22,6 +22,7 @@ var reportTemplate = template.Must(template.New("report").Parse(reportPage))
 type page struct {
 	Title, Setting string
 	Runs           []string
+	Cards          []card
 	Rows           []pageRow
 	Plots          []*plot
 	Checks         []pageCheck
@@ -46,7 +47,7 @@ func WriteReport(out io.Writer, results []*Result, at time.Time) error {
 		Title: "Lull: " + o.Workload + " into " + dialect,
 		Setting: fmt.Sprintf("%d clients, pipeline %d, %s keys, %s, %v, ack %s. %s. %s.", o.Clients, o.Pipeline,
 			grouped(float64(o.Keys)), o.Skew, o.Duration, o.Ack, machine(), at.Format("2006-01-02 15:04 MST")),
-		Plots: plots(results),
+		Cards: cards(results), Plots: plots(results),
 	}
 	for _, r := range results {
 		p.Runs = append(p.Runs, r.Target)

@@ -51,7 +51,7 @@ func TestReportIsOneWellFormedPage(t *testing.T) {
 			t.Errorf("the page holds %q", bad)
 		}
 	}
-	for _, want := range []string{"90,000", "WRONG: SQL has 4", "hits &lt;of&gt; all"} {
+	for _, want := range []string{"90,000", "direct 8,000 (11.2 ×)", "<b>wrong</b>", "WRONG: SQL has 4", "hits &lt;of&gt; all"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not hold %q", want)
 		}
