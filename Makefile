@@ -58,7 +58,7 @@ CUTS ?= 2000
 FLIPS ?= 524288
 
 power: ## cut the power and damage the log in every way; as in: make power CUTS=200 FLIPS=50000
-	LULL_POWER_CUTS=$(CUTS) $(GO) test -count=1 -v -timeout 24h -run 'TestPowerCutOfTheEngine' .
+	LULL_POWER_CUTS=$(CUTS) $(GO) test -count=1 -v -timeout 24h -run 'TestPowerCutOfTheEngine|TestFailureOfEvery|TestFullDisk' .
 	LULL_POWER_CUTS=$(CUTS) LULL_POWER_FLIPS=$(FLIPS) LULL_POWER_COMBINATIONS=1000000 LULL_POWER_REPAIRS=$(CUTS) \
 		$(GO) test -count=1 -timeout 24h -run 'PowerCut|Torn|Pages|Flipped|Repair|FailureAt' ./internal/wal
 

@@ -37,18 +37,19 @@ const (
 	powerGrace = 100 * time.Millisecond
 )
 
-// powerCuts is at how many operations the power goes, for each ack level: an even sample,
-// or all with LULL_POWER_CUTS=2000 (make power).
-func powerCuts(t *testing.T, usual int) []int {
+// powerSample is how many of all a proof tries: usual ones in make test, evenly spread, or
+// what the environment says (make power: all).
+func powerSample(t *testing.T, name string, usual int) int {
 	t.Helper()
-	if text := os.Getenv("LULL_POWER_CUTS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatalf("LULL_POWER_CUTS: %v", err)
-		}
-		usual = n
+	text := os.Getenv(name)
+	if text == "" {
+		return usual
 	}
-	return proof.Even(usual, powerOps)
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
 }
 
 // TestPowerCutOfTheEngine cuts the power at the k-th operation of a life, and again
@@ -66,7 +67,7 @@ func TestPowerCutOfTheEngine(t *testing.T) {
 			t.Parallel()
 			line := proof.NewLine(t, seed)
 			var forgotten atomic.Int64
-			for _, k := range powerCuts(t, 8) {
+			for _, k := range proof.Even(powerSample(t, "LULL_POWER_CUTS", 8), powerOps) {
 				if line.Broken() > 0 || t.Failed() {
 					return
 				}

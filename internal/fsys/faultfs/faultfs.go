@@ -48,12 +48,19 @@ type FS struct {
 	ops      int
 	cutAt    int
 	faults   map[int]error
+	fault    Fault             // the first that came about
 	names    map[string]*inode // as processes see it
 	durable  map[string]*inode // as the disk has it
 	pending  []dirOp           // since the last SyncDir, in order
 	dirs     map[string]bool
 	locks    map[string]bool
 	capacity int64 // bytes of all files; 0 no limit
+}
+
+// Fault is an operation that failed because FailAt said so.
+type Fault struct {
+	Op   string // "create", "remove", "rename", "mkdir", "syncdir", "write", "sync" or "allocate"
+	Name string // of the file or directory; that before a rename
 }
 
 type inode struct {
@@ -104,6 +111,13 @@ func (f *FS) FailAt(n int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.faults[n] = err
+}
+
+// Fault returns the first operation that failed because FailAt said so.
+func (f *FS) Fault() (fault Fault, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fault, f.fault.Op != ""
 }
 
 // SetCapacity limits the bytes of all files together; more is ENOSPC. 0: no limit.
@@ -172,7 +186,7 @@ func (f *FS) Kill(seed uint64) *FS {
 }
 
 // step counts an operation and says whether it is to fail. f.mu is held.
-func (f *FS) step() error {
+func (f *FS) step(op, name string) error {
 	if f.gone {
 		return ErrGone
 	}
@@ -181,7 +195,22 @@ func (f *FS) step() error {
 		f.gone = true
 		return ErrGone
 	}
-	return f.faults[f.ops]
+	err := f.faults[f.ops]
+	if err != nil && f.fault.Op == "" {
+		f.fault = Fault{op, name}
+	}
+	return err
+}
+
+// stepFile is step for an operation on an open file.
+func (f *FS) stepFile(op string, node *inode) error {
+	name := ""
+	for n, other := range f.names {
+		if other == node {
+			name = n
+		}
+	}
+	return f.step(op, name)
 }
 
 func apply(names map[string]*inode, op dirOp) {
@@ -215,7 +244,7 @@ func (f *FS) changeDir(op dirOp) {
 func (f *FS) Create(name string) (fsys.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.step(); err != nil {
+	if err := f.step("create", name); err != nil {
 		return nil, err
 	}
 	if f.names[name] != nil {
@@ -244,7 +273,7 @@ func (f *FS) Open(name string) (fsys.File, error) {
 func (f *FS) Remove(name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.step(); err != nil {
+	if err := f.step("remove", name); err != nil {
 		return err
 	}
 	if f.names[name] == nil {
@@ -259,7 +288,7 @@ func (f *FS) Remove(name string) error {
 func (f *FS) Rename(from, to string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.step(); err != nil {
+	if err := f.step("rename", from); err != nil {
 		return err
 	}
 	if f.dirs[from] {
@@ -303,7 +332,7 @@ func (f *FS) MkdirAll(dir string) error {
 	if f.dirs[dir] {
 		return nil
 	}
-	if err := f.step(); err != nil {
+	if err := f.step("mkdir", dir); err != nil {
 		return err
 	}
 	f.dirs[dir] = true
@@ -314,7 +343,7 @@ func (f *FS) MkdirAll(dir string) error {
 func (f *FS) SyncDir(dir string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.step(); err != nil {
+	if err := f.step("syncdir", dir); err != nil {
 		return err
 	}
 	f.syncDir(dir)

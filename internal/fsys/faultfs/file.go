@@ -40,7 +40,7 @@ func (h *file) WriteAt(p []byte, off int64) (int, error) {
 	if h.closed {
 		return 0, fs.ErrClosed
 	}
-	if err := h.fs.step(); err != nil {
+	if err := h.fs.stepFile("write", h.node); err != nil {
 		return 0, err
 	}
 	n := h.node
@@ -70,7 +70,7 @@ func (h *file) Sync() error {
 	if h.fs.gone {
 		return ErrGone
 	}
-	err := h.fs.step()
+	err := h.fs.stepFile("sync", h.node)
 	if h.fs.gone {
 		return err
 	}
@@ -84,7 +84,7 @@ func (h *file) Allocate(size int64) error {
 	if h.closed {
 		return fs.ErrClosed
 	}
-	if err := h.fs.step(); err != nil {
+	if err := h.fs.stepFile("allocate", h.node); err != nil {
 		return err
 	}
 	grow := size - int64(len(h.node.live))
