@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 TEST_TIMEOUT ?= 12m
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build fmt lint test crash power soak stress trouble fuzz cgo
+.PHONY: help prepare build fmt lint test crash power soak stress compat trouble fuzz cgo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,12 @@ DATABASE_KILLS ?= 100
 
 trouble: prepare cgo ## the long form of test/trouble: cuts, outages, bad rows; as in: make trouble CUTS=5000
 	CGO_ENABLED=1 $(GO) test -v -count=1 -timeout 24h ./test/trouble -args -cuts=$(CUTS) -kills=$(DATABASE_KILLS) -seed=$(SEED)
+
+# How many commands are sent to Lull and to Redis.
+COMMANDS ?= 10000000
+
+compat: prepare ## send random commands to Lull and to Redis; as in: make compat COMMANDS=10000000 SEED=1
+	$(GO) test -v -count=1 -timeout 0 -run TestAllCommandsAnswerAsRedis ./test/compat -args -commands=$(COMMANDS) -seed=$(SEED)
 
 # How long each fuzz target runs.
 FUZZTIME ?= 30s

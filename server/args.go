@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"strconv"
 )
@@ -78,11 +79,36 @@ func parseInteger(b []byte) (int64, bool) {
 	return int64(n), true
 }
 
-// parseFloat reads a float as Redis does.
+// parseFloat reads a float as Redis does: what is too large for one is none, nor is what
+// is too small and not 0.
 func parseFloat(b []byte) (float64, bool) {
-	if len(b) == 0 || len(b) > 256 || bytes.IndexByte(b, '_') >= 0 {
-		return 0, false
+	f, err := strtod(b)
+	return f, err == nil && (f != 0 || isZero(b))
+}
+
+// strtod reads a float as C does: hexadecimal digits need no exponent. What is too
+// large is infinite and strconv.ErrRange.
+func strtod(b []byte) (float64, error) {
+	if bytes.IndexByte(b, '_') >= 0 { // Go allows some
+		return 0, strconv.ErrSyntax
 	}
 	f, err := strconv.ParseFloat(string(b), 64)
-	return f, err == nil && !math.IsNaN(f)
+	if err != nil && !errors.Is(err, strconv.ErrRange) && bytes.ContainsAny(b, "xX") && !bytes.ContainsAny(b, "pP") {
+		f, err = strconv.ParseFloat(string(b)+"p0", 64)
+	}
+	if err == nil && math.IsNaN(f) {
+		err = strconv.ErrSyntax
+	}
+	return f, err
+}
+
+// isZero reports whether a float that was read as 0 has no other digit before its
+// exponent.
+func isZero(b []byte) bool {
+	if bytes.ContainsAny(b, "xX") {
+		b, _, _ = bytes.Cut(bytes.ToLower(b), []byte("p"))
+		return !bytes.ContainsAny(b, "123456789abcdef")
+	}
+	b, _, _ = bytes.Cut(bytes.ToLower(b), []byte("e"))
+	return !bytes.ContainsAny(b, "123456789")
 }

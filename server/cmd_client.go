@@ -129,7 +129,7 @@ func clientType(c *call, i int) (normal bool, err error) {
 // killFilter is which connections CLIENT KILL closes.
 type killFilter struct {
 	id          int64
-	addr, laddr string
+	addr, laddr *string
 	none        bool // a type or user that no connection has
 	skipMe      bool
 }
@@ -137,7 +137,8 @@ type killFilter struct {
 // clientKill answers CLIENT KILL addr, and CLIENT KILL with filters.
 func clientKill(c *call) error {
 	if len(c.args) == 3 {
-		killed := c.kill(killFilter{addr: string(c.args[2])})
+		addr := string(c.args[2])
+		killed := c.kill(killFilter{addr: &addr})
 		if killed == 0 {
 			return errNoSuchClient
 		}
@@ -167,9 +168,9 @@ func killFilters(c *call) (killFilter, error) {
 			}
 			f.id = id
 		case c.word(i, "ADDR"):
-			f.addr = val
+			f.addr = &val
 		case c.word(i, "LADDR"):
-			f.laddr = val
+			f.laddr = &val
 		case c.word(i, "TYPE"):
 			normal, err := clientType(c, i+1)
 			if err != nil {
@@ -192,8 +193,8 @@ func killFilters(c *call) (killFilter, error) {
 // kill closes the connections of the filter; the client's own after its answer.
 func (c *call) kill(f killFilter) (killed int) {
 	for _, o := range c.conn.srv.clients.sorted() {
-		if f.none || f.id != 0 && o.id != f.id || f.addr != "" && o.nc.RemoteAddr().String() != f.addr ||
-			f.laddr != "" && o.nc.LocalAddr().String() != f.laddr || o == c.conn && f.skipMe {
+		if f.none || f.id != 0 && o.id != f.id || f.addr != nil && o.nc.RemoteAddr().String() != *f.addr ||
+			f.laddr != nil && o.nc.LocalAddr().String() != *f.laddr || o == c.conn && f.skipMe {
 			continue
 		}
 		killed++

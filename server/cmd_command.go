@@ -252,10 +252,22 @@ func commandGetKeysAndFlags(c *call) error {
 		for j := first; j <= last; j += k.Step {
 			c.out.Array(2)
 			c.out.Bulk(args[j])
-			simples(c.out, k.Access.Names())
+			simples(c.out, accessOf(k, args).Names())
 		}
 	}
 	return nil
+}
+
+// accessOf is how a command uses its keys with these arguments: SET reads the old value
+// only with GET.
+func accessOf(k *command.Keys, args [][]byte) command.Access {
+	switch {
+	case k.Access&command.Variable == 0:
+		return k.Access
+	case slices.ContainsFunc(args[min(3, len(args)):], func(a []byte) bool { return strings.EqualFold(string(a), "GET") }):
+		return k.Access &^ command.Variable
+	}
+	return command.OW | command.Update
 }
 
 // commandList answers COMMAND LIST [FILTERBY ACLCAT c | PATTERN p | MODULE m].
@@ -284,7 +296,7 @@ func commandList(c *call) error {
 			}
 		}
 	}
-	c.out.Set(len(names))
+	c.out.Array(len(names))
 	for _, name := range names {
 		c.out.BulkString(name)
 	}

@@ -63,14 +63,11 @@ func reset(c *call) error {
 
 // selectDB answers SELECT.
 func selectDB(c *call) error {
-	n, err := c.integer(1)
+	n, err := c.database(1)
 	if err != nil {
 		return err
 	}
-	if n < 0 || n >= databases {
-		return errDBIndex
-	}
-	if err := c.conn.sess.Select(int(n)); err != nil {
+	if err := c.conn.sess.Select(n); err != nil {
 		return err
 	}
 	c.out.Simple("OK")
@@ -118,15 +115,11 @@ func hello(c *call) error {
 		}
 		version = n
 	}
-	name, named, err := helloOptions(c)
-	switch {
-	case err != nil:
+	if err := helloOptions(c); err != nil {
 		return err
-	case !c.conn.authed:
-		return errHelloNoAuth
 	}
-	if named {
-		c.conn.setName(name)
+	if !c.conn.authed {
+		return errHelloNoAuth
 	}
 	c.out.SetVersion(int(version))
 	c.out.Map(7)
@@ -147,25 +140,26 @@ func hello(c *call) error {
 	return nil
 }
 
-// helloOptions reads AUTH, which takes effect at once, and SETNAME.
-func helloOptions(c *call) (name []byte, named bool, err error) {
+// helloOptions obeys AUTH and SETNAME, which take effect at once: also if a later
+// option is wrong.
+func helloOptions(c *call) error {
 	for i := 2; i < len(c.args); i++ {
 		more := len(c.args) - 1 - i
 		switch {
 		case c.word(i, "AUTH") && more >= 2:
 			if err := c.conn.authenticate(c.args[i+1], c.args[i+2]); err != nil {
-				return nil, false, err
+				return err
 			}
 			i += 2
 		case c.word(i, "SETNAME") && more >= 1:
-			name, named = c.args[i+1], true
-			if !validName(name) {
-				return nil, false, errClientName
+			if !validName(c.args[i+1]) {
+				return errClientName
 			}
+			c.conn.setName(c.args[i+1])
 			i++
 		default:
-			return nil, false, errorf("Syntax error in HELLO option '%s'", clip(c.args[i], shownMax))
+			return errorf("Syntax error in HELLO option '%s'", clip(c.args[i], shownMax))
 		}
 	}
-	return name, named, nil
+	return nil
 }

@@ -71,7 +71,7 @@ func (c *call) expireWhen() (lull.ExpireWhen, error) {
 		case c.word(i, "LT"):
 			when |= lull.ExpireIfLess
 		default:
-			return 0, errorf("Unsupported option %s", clip(c.args[i], shownMax))
+			return 0, errorf("Unsupported option %s", cString(c.args[i]))
 		}
 	}
 	switch {

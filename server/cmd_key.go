@@ -128,7 +128,7 @@ func (c *call) database(i int) (int, error) {
 	case err != nil:
 		return 0, err
 	case n < math.MinInt32 || n > math.MaxInt32:
-		return 0, errNotInteger
+		return 0, errNotInt
 	case n < 0 || n >= databases:
 		return 0, errDBIndex
 	}

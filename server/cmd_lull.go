@@ -10,10 +10,10 @@ var lullHandlers = handlers{
 	"lull|flush":       alone(lullFlush),
 	"lull|forget":      alone(lullForget),
 	"lull|help":        plain(help),
-	"lull|pause":       plain(lullPause),
-	"lull|resume":      plain(lullResume),
-	"lull|status":      plain(lullStatus),
-	"lull|tables":      plain(lullTables),
+	"lull|pause":       alone(lullPause),
+	"lull|resume":      alone(lullResume),
+	"lull|status":      report(lullStatus),
+	"lull|tables":      report(lullTables),
 }
 
 // lullAck answers LULL ACK, and LULL ACK memory|disk|database|default: what this
@@ -68,7 +68,7 @@ func lullResume(c *call) error {
 
 // lullStatus answers with the state in lines for people.
 func lullStatus(c *call) error {
-	stats := c.conn.srv.db.Stats()
+	stats := c.stats()
 	c.out.Verbatim("txt", stats.String())
 	return nil
 }
@@ -88,7 +88,7 @@ func lullForget(c *call) error {
 
 // lullTables answers with a map for each table.
 func lullTables(c *call) error {
-	tables := c.conn.srv.db.Stats().Tables
+	tables := c.stats().Tables
 	c.out.Array(len(tables))
 	for i := range tables {
 		t := &tables[i]

@@ -13,7 +13,7 @@ var serverHandlers = handlers{
 	"config|set":       plain(configSet),
 	"config|resetstat": plain(configResetStat),
 	"config|help":      plain(help),
-	"info":             plain(info),
+	"info":             report(info),
 	"memory|purge":     plain(memoryPurge),
 	"memory|help":      plain(help),
 	"time":             plain(clock),
@@ -43,7 +43,7 @@ func memoryPurge(c *call) error {
 // info answers INFO [section …].
 func info(c *call) error {
 	c.conn.publish(c.cmd)
-	c.out.Verbatim("txt", c.conn.srv.info(c.args[1:]))
+	c.out.Verbatim("txt", c.conn.srv.info(c.args[1:], c.stats()))
 	return nil
 }
 

@@ -247,7 +247,11 @@ func xdel(c *call, tx *lull.Tx) error {
 	ids := make([]lull.StreamID, 0, len(c.args)-2)
 	for i := range c.args[2:] {
 		id, err := c.streamID(2 + i)
-		if err != nil {
+		if err != nil { // as in Redis, for a stream that is there
+			if _, exists, wrong := tx.StreamLast(c.args[1]); !exists || wrong != nil {
+				c.out.Int(0)
+				return wrong
+			}
 			return err
 		}
 		ids = append(ids, id)

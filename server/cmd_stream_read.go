@@ -1,6 +1,8 @@
 package server
 
 import (
+	"fmt"
+
 	"github.com/lullcache/lull"
 )
 
@@ -63,7 +65,7 @@ func xread(c *call, tx *lull.Tx) error {
 		switch {
 		case lull.IsMiss(err):
 			missing = err // of the others, too, so that all are loaded together
-		case err != nil:
+		case err != nil && missing == nil:
 			return err
 		case len(found[i]) > 0:
 			streams++
@@ -96,10 +98,13 @@ func xread(c *call, tx *lull.Tx) error {
 
 // readAfter returns the entries of a stream behind an id as XREAD has it.
 func (c *call) readAfter(tx *lull.Tx, key, after []byte, count int) ([]lull.StreamEntry, error) {
+	last, exists, err := tx.StreamLast(key)
+	if err != nil {
+		return nil, err
+	}
 	switch string(after) {
 	case "$": // what is behind the last entry now
-		_, _, err := tx.StreamLast(key)
-		return nil, err
+		return nil, nil
 	case ">":
 		return nil, errReadNew
 	}
@@ -107,10 +112,9 @@ func (c *call) readAfter(tx *lull.Tx, key, after []byte, count int) ([]lull.Stre
 	if !ok {
 		return nil, errStreamID
 	}
-	last, exists, err := tx.StreamLast(key)
 	next, more := id.Next()
-	if err != nil || !exists || !more || last.Compare(id) <= 0 {
-		return nil, err
+	if !exists || !more || last.Compare(id) <= 0 {
+		return nil, nil
 	}
 	return tx.XRange(key, next, lull.StreamMax, false, count)
 }
@@ -212,5 +216,5 @@ func xinfoConsumers(c *call, tx *lull.Tx) error {
 	case !exists:
 		return lull.ErrNoSuchKey
 	}
-	return newError("NOGROUP", "No such consumer group '"+string(c.args[3])+"' for key name '"+string(c.args[2])+"'")
+	return newError("NOGROUP", fmt.Sprintf("No such consumer group '%s' for key name '%s'", cString(c.args[3]), cString(c.args[2])))
 }

@@ -94,6 +94,17 @@ func (c *conn) discard() {
 	c.sess.Unwatch()
 }
 
+// rejected is the answer to an EXEC that was refused before it ran: as in Redis it ends
+// the MULTI.
+func (c *conn) rejected(err error) error {
+	c.discard()
+	code, text := wire(err)
+	if code != "ERR" {
+		text = code + " " + text
+	}
+	return newError("EXECABORT", "Transaction discarded because of: "+text)
+}
+
 func multiBegin(c *call) error {
 	if c.conn.multi != nil {
 		return errMultiNested
@@ -121,8 +132,12 @@ func watch(c *call) error {
 	return nil
 }
 
+// unwatch answers UNWATCH. Inside EXEC the watches are over already, and the locks that
+// they are kept under are held.
 func unwatch(c *call) error {
-	c.conn.sess.Unwatch()
+	if !c.inMulti {
+		c.conn.sess.Unwatch()
+	}
 	c.out.Simple("OK")
 	return nil
 }
@@ -139,7 +154,7 @@ func multiExec(c *call) error {
 	}
 	conn.multi = nil
 	conn.needs = conn.needs[:0]
-	all, write := false, false
+	all, write, reports := false, false, false
 	db := conn.sess.Database()
 	for i := range m.queue {
 		q := &m.queue[i]
@@ -148,7 +163,11 @@ func multiExec(c *call) error {
 		}
 		conn.needs = appendNeeds(conn.needs, db, q.cmd, q.args)
 		all = all || q.handler.whole != nil
+		reports = reports || q.handler.reports
 		write = write || q.cmd.Is(command.Write)
+	}
+	if reports {
+		conn.before = conn.srv.db.Stats()
 	}
 	ticket, err := conn.sess.ExecMulti(conn.srv.ctx, conn.needs, all, write, m)
 	clear(conn.needs)

@@ -89,6 +89,23 @@ func (c *call) scoreOrNull(score float64, ok bool) {
 	}
 }
 
+// zaddOption reads argument i as a condition of ZADD, if it is one.
+func (c *call) zaddOption(i int, o *lull.ZAddOptions) bool {
+	switch {
+	case c.word(i, "NX"):
+		o.IfAbsent = true
+	case c.word(i, "XX"):
+		o.IfPresent = true
+	case c.word(i, "GT"):
+		o.Greater = true
+	case c.word(i, "LT"):
+		o.Less = true
+	default:
+		return false
+	}
+	return true
+}
+
 func zadd(c *call, tx *lull.Tx) error {
 	var o lull.ZAddOptions
 	var countChanged, incr bool
@@ -96,14 +113,7 @@ func zadd(c *call, tx *lull.Tx) error {
 options:
 	for ; i < len(c.args); i++ {
 		switch {
-		case c.word(i, "NX"):
-			o.IfAbsent = true
-		case c.word(i, "XX"):
-			o.IfPresent = true
-		case c.word(i, "GT"):
-			o.Greater = true
-		case c.word(i, "LT"):
-			o.Less = true
+		case c.zaddOption(i, &o):
 		case c.word(i, "CH"):
 			countChanged = true
 		case c.word(i, "INCR"):
@@ -148,6 +158,9 @@ options:
 func zincrby(c *call, tx *lull.Tx) error {
 	by, err := c.float(2)
 	if err != nil {
+		if c.zaddOption(2, &lull.ZAddOptions{}) || c.word(2, "CH") || c.word(2, "INCR") {
+			err = errSyntax // Redis has one function for ZADD and ZINCRBY
+		}
 		return err
 	}
 	score, ok, err := tx.ZIncrBy(c.args[1], c.args[3], by, lull.ZAddOptions{})

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"strings"
@@ -28,16 +29,15 @@ func (c *call) scoreBound(i int) (score float64, exclusive, ok bool) {
 	return score, exclusive, ok
 }
 
-// parseBound is parseFloat as C's strtod has it: nothing is 0, and what is too
-// large infinite.
+// parseBound is parseFloat as C's strtod has it: it ends at a zero byte, nothing is 0, and
+// what is too large infinite.
 func parseBound(text []byte) (float64, bool) {
+	text, _, _ = bytes.Cut(text, []byte{0})
 	if len(text) == 0 {
 		return 0, true
 	}
-	if f, err := strconv.ParseFloat(string(text), 64); errors.Is(err, strconv.ErrRange) {
-		return f, true
-	}
-	return parseFloat(text)
+	f, err := strtod(bytes.TrimLeft(text, " \t\n\v\f\r"))
+	return f, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 func (c *call) scoreRange(low, high int) (r lull.ScoreRange, err error) {
@@ -232,7 +232,7 @@ func zcombine(c *call, tx *lull.Tx) error {
 	q.Keys = c.args[at+1 : at+1+n]
 	withScores, err := c.combineOptions(&q, at+1+n, store)
 	if err != nil {
-		return err
+		return c.afterSources(tx, q.Keys, err)
 	}
 	if store {
 		n, err := tx.ZCombineStore(c.args[1], q)
@@ -241,6 +241,15 @@ func zcombine(c *call, tx *lull.Tx) error {
 	}
 	found, err := tx.ZCombine(q)
 	c.scoredList(found, withScores)
+	return err
+}
+
+// afterSources returns err, unless a key that is combined is neither set nor sorted set: as in
+// Redis that comes first.
+func (c *call) afterSources(tx *lull.Tx, keys [][]byte, err error) error {
+	if _, wrong := tx.ZInterCard(keys, 1); wrong != nil {
+		return wrong
+	}
 	return err
 }
 
@@ -299,10 +308,10 @@ func zintercard(c *call, tx *lull.Tx) error {
 	limit := int64(0)
 	for i := 2 + n; i < len(c.args); i += 2 {
 		if i+1 == len(c.args) || !c.word(i, "LIMIT") {
-			return errSyntax
+			return c.afterSources(tx, c.args[2:2+n], errSyntax)
 		}
 		if limit, err = c.count(i + 1); err != nil {
-			return errLimitSign
+			return c.afterSources(tx, c.args[2:2+n], errLimitSign)
 		}
 	}
 	count, err := tx.ZInterCard(c.args[2:2+n], clampInt(limit))

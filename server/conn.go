@@ -40,6 +40,7 @@ type conn struct {
 	broken  bool // the client did not keep to the protocol
 	call    call
 	multi   *multi     // what is queued since MULTI; nil outside
+	before  lull.Stats // as EXEC began, if it reports them
 	batch   [][][]byte // the commands of the batch under way
 	running int        // index of the running one
 	fetched bool       // the batch's keys were loaded ahead

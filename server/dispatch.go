@@ -26,12 +26,15 @@ type handler struct {
 	// alone waits, or makes units of its own through c.conn.sess, so it is refused in
 	// MULTI.
 	alone func(c *call) error
+	// reports says that plain asks for c.stats.
+	reports bool
 }
 
 // handlers names the handlers of one family, subcommands as "client|id".
 type handlers map[string]handler
 
 func plain(f func(c *call) error) handler              { return handler{plain: f} }
+func report(f func(c *call) error) handler             { return handler{plain: f, reports: true} }
 func unit(f func(c *call, tx *lull.Tx) error) handler  { return handler{unit: f} }
 func whole(f func(c *call, tx *lull.Tx) error) handler { return handler{whole: f} }
 func alone(f func(c *call) error) handler              { return handler{alone: f} }
@@ -91,6 +94,15 @@ type call struct {
 	held    bool // keys that are missing may be loaded together with the batch's others
 }
 
+// stats is how the engine is. To ask it takes the locks that EXEC holds, so inside EXEC it
+// is what was so just before.
+func (c *call) stats() lull.Stats {
+	if c.inMulti {
+		return c.conn.before
+	}
+	return c.conn.srv.db.Stats()
+}
+
 // Run runs the handler in a unit, perhaps for the second time.
 func (c *call) Run(tx *lull.Tx) error {
 	c.out.Truncate(c.start)
@@ -112,6 +124,8 @@ func (c *conn) execute(args [][]byte) {
 	cmd, h, err := c.lookup(args)
 	call.cmd, call.handler = cmd, h
 	switch {
+	case err != nil && cmd != nil && cmd.Name == "exec":
+		err = c.rejected(err)
 	case err != nil:
 		c.abort() // the transaction, if there is one
 	case c.multi != nil && !endsMulti(cmd):

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ var (
 	errNoSuchKey    = newError("ERR", "no such key")
 	errTimeoutValue = newError("ERR", "timeout is not an integer or out of range")
 	errTimeoutSign  = newError("ERR", "timeout is negative")
+	errNotInt       = newError("ERR", "value is out of range, value must between -2147483648 and 2147483647")
 	errDBIndex      = newError("ERR", "DB index is out of range")
 
 	errNoAuth       = newError("NOAUTH", "Authentication required.")
@@ -132,4 +134,14 @@ func wrongArity(cmd *command.Command) error {
 	return errorf("wrong number of arguments for '%s' command", cmd.FullName())
 }
 
-func clip(b []byte, n int) []byte { return b[:min(len(b), n)] }
+// cString is what C's printf shows of b.
+func cString(b []byte) []byte {
+	b, _, _ = bytes.Cut(b, []byte{0})
+	return b
+}
+
+// clip is what C's printf shows of n bytes of b.
+func clip(b []byte, n int) []byte {
+	b = cString(b)
+	return b[:min(len(b), n)]
+}

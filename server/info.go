@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/lullcache/lull"
 )
 
 // infoSections are the sections of INFO in their order. "everything" is all of them,
@@ -27,18 +29,21 @@ var infoSections = []struct {
 }
 
 // infoText gathers the lines of INFO.
-type infoText struct{ strings.Builder }
+type infoText struct {
+	strings.Builder
+	stats lull.Stats
+}
 
 func (b *infoText) line(name string, val any) { fmt.Fprintf(b, "%s:%v\r\n", name, val) }
 
 // info returns the sections asked for, all if none is named.
-func (s *Server) info(sections [][]byte) string {
+func (s *Server) info(sections [][]byte, stats lull.Stats) string {
 	wanted := make(map[string]bool)
 	for _, name := range sections {
 		wanted[strings.ToLower(string(name))] = true
 	}
 	all := len(wanted) == 0 || wanted["all"] || wanted["everything"] || wanted["default"]
-	var b infoText
+	b := infoText{stats: stats}
 	for _, section := range infoSections {
 		if !all && !wanted[strings.ToLower(section.title)] {
 			continue

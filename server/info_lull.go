@@ -7,7 +7,7 @@ import (
 
 // infoPersistence speaks of the log, which is what an append-only file is to Redis.
 func (s *Server) infoPersistence(b *infoText) {
-	l := s.db.Stats().Log
+	l := b.stats.Log
 	b.line("loading", 0)
 	b.line("rdb_bgsave_in_progress", 0)
 	b.line("rdb_last_bgsave_status", "ok")
@@ -25,7 +25,7 @@ func statusWord(err error) string {
 }
 
 func (s *Server) infoEngineStats(b *infoText) {
-	m := s.db.Stats().Memory
+	m := b.stats.Memory
 	b.line("expired_keys", m.Expired)
 	b.line("evicted_keys", m.Evicted)
 	b.line("keyspace_hits", m.Hits)
@@ -34,7 +34,7 @@ func (s *Server) infoEngineStats(b *infoText) {
 
 // infoLull tells how far SQL is behind, and what is wrong.
 func (s *Server) infoLull(b *infoText) {
-	st := s.db.Stats()
+	st := &b.stats
 	problems := st.Problems()
 	b.line("lull_state", st.Flush.State)
 	b.line("lull_summary", oneLine(st.Flush.Summary))
@@ -75,7 +75,7 @@ func (s *Server) infoLull(b *infoText) {
 // infoKeyspace counts the keys that are in memory: those that are only in SQL have
 // their place in DBSIZE.
 func (s *Server) infoKeyspace(b *infoText) {
-	for n, entries := range s.db.Stats().Memory.Entries {
+	for n, entries := range b.stats.Memory.Entries {
 		if entries > 0 {
 			b.line(fmt.Sprintf("db%d", n), fmt.Sprintf("keys=%d,expires=0,avg_ttl=0", entries))
 		}

@@ -142,7 +142,10 @@ func TestStreamIDTexts(t *testing.T) {
 		{"18446744073709551616-0", ID{}, false, false},
 		{"", ID{}, false, false}, {"(", ID{}, false, false}, {"(-", ID{}, true, false},
 		{"5-", ID{}, false, false}, {"-5", ID{}, false, false}, {"5-3-1", ID{}, false, false},
-		{"x", ID{}, false, false}, {"5-*", ID{}, false, false}, {" 5", ID{}, false, false},
+		{"x", ID{}, false, false}, {"5-*", ID{}, false, false}, {" ", ID{}, false, false},
+		// Redis reads these with strtoull, out of a C string.
+		{" 5", ID{5, 77}, false, true}, {"+5-+3", ID{5, 3}, false, true}, {"5\x00x", ID{5, 77}, false, true}, {"-\x00", MinID, false, true},
+		{"5--3", ID{}, false, false}, {"5--03", ID{5, most - 2}, false, true},
 	} {
 		id, exclusive, ok := ParseBound([]byte(c.in), 77)
 		if id != c.id || exclusive != c.exclusive || ok != c.ok {

@@ -1,6 +1,7 @@
 package keyspace
 
 import (
+	"bytes"
 	"cmp"
 	"math"
 	"strconv"
@@ -59,6 +60,9 @@ func (id ID) String() string { return string(id.AppendText(nil)) }
 
 // ParseID parses "ms-seq", or "ms" with missingSeq for what is not said.
 func ParseID(b []byte, missingSeq uint64) (id ID, ok bool) {
+	if b, ok = idText(b); !ok {
+		return ID{}, false
+	}
 	ms, seq, two := cutDash(b)
 	if id.Ms, ok = parseUint(ms); !ok {
 		return ID{}, false
@@ -81,6 +85,7 @@ func ParseBound(b []byte, missingSeq uint64) (id ID, exclusive, ok bool) {
 		id, ok = ParseID(b[1:], missingSeq)
 		return id, true, ok
 	}
+	b, _ = idText(b)
 	switch view(b) {
 	case "-":
 		return MinID, false, true
@@ -102,6 +107,9 @@ type NewID struct {
 func ParseNewID(b []byte) (n NewID, ok bool) {
 	if view(b) == "*" {
 		return NewID{Auto: true}, true
+	}
+	if b, ok = idText(b); !ok {
+		return NewID{}, false
 	}
 	if ms, seq, two := cutDash(b); two && view(seq) == "*" {
 		n.AutoSeq = true
@@ -135,8 +143,33 @@ func cutDash(b []byte) (before, after []byte, found bool) {
 	return b, nil, false
 }
 
-// parseUint parses decimal digits, leading zeros included.
+// idText is what Redis reads of an id: it copies it to a C string of 127 bytes.
+func idText(b []byte) (text []byte, ok bool) {
+	if len(b) > 127 {
+		return b, false
+	}
+	text, _, _ = bytes.Cut(b, []byte{0})
+	return text, true
+}
+
+// parseUint parses a number as Redis parses those of ids: what is no canonical integer goes
+// to strtoull, which takes spaces, a sign and leading zeros.
 func parseUint(b []byte) (n uint64, ok bool) {
+	if n, err := strconv.ParseInt(view(b), 10, 64); err == nil && n < 0 && b[1] != '0' {
+		return 0, false
+	}
+	b = bytes.TrimLeft(b, " \t\n\v\f\r")
+	if len(b) > 0 && (b[0] == '+' || b[0] == '-') {
+		n, ok = parseDigits(b[1:])
+		if b[0] == '-' {
+			n = -n
+		}
+		return n, ok
+	}
+	return parseDigits(b)
+}
+
+func parseDigits(b []byte) (n uint64, ok bool) {
 	for _, c := range b {
 		d := uint64(c - '0')
 		if d > 9 || n > (math.MaxUint64-d)/10 {

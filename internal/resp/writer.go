@@ -3,6 +3,7 @@ package resp
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/lullcache/lull/value"
 )
@@ -85,6 +86,7 @@ func (w *Writer) Simple(s string) {
 // Error writes an error: code is its first word, such as "ERR". Line ends in text
 // become spaces.
 func (w *Writer) Error(code, text string) {
+	text = strings.TrimRight(text, "\r\n")
 	w.buf = append(append(append(w.buf, '-'), code...), ' ')
 	for i := 0; i < len(text); i++ {
 		c := text[i]

@@ -48,6 +48,11 @@ func (r reply) write(b *strings.Builder) {
 	}
 }
 
+// equal reports whether two replies are the same in all.
+func (r reply) equal(other reply) bool {
+	return r.kind == other.kind && r.text == other.text && r.null == other.null && slices.EqualFunc(r.items, other.items, reply.equal)
+}
+
 func (r reply) aggregate() bool { return strings.IndexByte("*%~>", r.kind) >= 0 }
 
 // sorted is the reply with the items, taken in groups of width, in the order of
@@ -72,6 +77,8 @@ type client struct {
 	nc   net.Conn
 	in   *bufio.Reader
 	out  *bufio.Writer
+	// broken is set where a connection may end, and then tells why it did.
+	broken *error
 }
 
 func dial(t testing.TB, name, addr string, proto int) *client {
@@ -97,22 +104,45 @@ func (c *client) do(args ...string) reply {
 // pipe sends commands together and reads their answers.
 func (c *client) pipe(commands [][]string) []reply {
 	c.t.Helper()
-	if err := c.nc.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	c.send(commands)
+	return c.receive(commands)
+}
+
+// send sends commands together.
+func (c *client) send(commands [][]string) {
+	c.t.Helper()
+	if err := c.nc.SetDeadline(time.Now().Add(15 * time.Second)); err != nil {
 		c.t.Fatalf("%s: %v", c.name, err)
+	}
+	head := func(kind byte, n int) {
+		_ = c.out.WriteByte(kind) // an error comes again from Flush
+		_, _ = c.out.WriteString(strconv.Itoa(n))
+		_, _ = c.out.WriteString("\r\n")
 	}
 	for _, args := range commands {
-		fmt.Fprintf(c.out, "*%d\r\n", len(args))
+		head('*', len(args))
 		for _, a := range args {
-			fmt.Fprintf(c.out, "$%d\r\n%s\r\n", len(a), a)
+			head('$', len(a))
+			_, _ = c.out.WriteString(a)
+			_, _ = c.out.WriteString("\r\n")
 		}
 	}
-	if err := c.out.Flush(); err != nil {
+	if err := c.out.Flush(); err != nil && c.broken == nil { // else to be seen at receive
 		c.t.Fatalf("%s: %v", c.name, err)
 	}
+}
+
+// receive reads the answers to commands that were sent.
+func (c *client) receive(commands [][]string) []reply {
+	c.t.Helper()
 	replies := make([]reply, len(commands))
 	for i := range replies {
 		var err error
 		if replies[i], err = readReply(c.in); err != nil {
+			if c.broken != nil {
+				*c.broken = err
+				return replies
+			}
 			c.t.Fatalf("%s: answer to %s: %v", c.name, line(commands[i]), err)
 		}
 	}

@@ -25,7 +25,7 @@ func nextKey(g *gen) []string {
 	case 7, 8, 9:
 		words := []string{g.pick("EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"), key, g.seconds()}
 		if words[0] == "EXPIREAT" || words[0] == "PEXPIREAT" {
-			words[2] = strconv.Itoa(1e10 + g.IntN(1e10))
+			words[2] = g.instant()
 			if words[0] == "PEXPIREAT" {
 				words[2] += "000"
 			}
@@ -60,6 +60,9 @@ func nextKey(g *gen) []string {
 // anyKey returns one of a few keys for each type; a key's name does not say its
 // type for sure, since RENAME and COPY carry values about.
 func (g *gen) anyKey() string {
+	if g.mixed {
+		return g.mixedKey(g.pick(families...))
+	}
 	return g.pick("string", "hash", "set", "zset", "list", "stream") + ":" + strconv.Itoa(g.IntN(3))
 }
 

@@ -35,7 +35,7 @@ func runRandom(t *testing.T, of generator) {
 	}
 	for proto := 2; proto <= 3; proto++ {
 		t.Run(fmt.Sprintf("RESP%d", proto), func(t *testing.T) {
-			r := randomRun{pair: startPair(t, proto), g: &gen{rand.New(rand.NewPCG(seed, uint64(proto)))}, of: of}
+			r := randomRun{pair: startPair(t, proto), g: newGen(seed, uint64(proto)), of: of}
 			if !r.run(*stepsFlag) {
 				t.Logf("again with: go test ./test/compat -run %s -seed %d -steps %d", t.Name(), seed, *stepsFlag)
 				r.report(40)
@@ -133,7 +133,15 @@ func dump(key, typ string) [][]string {
 }
 
 // gen makes random words. Few different ones, so that commands meet.
-type gen struct{ *rand.Rand }
+type gen struct {
+	*rand.Rand
+	// mixed is set where all families share the keys and runs are long: keys are often of
+	// another type, and no two expiries are alike or near.
+	mixed   bool
+	expires int
+}
+
+func newGen(seed, stream uint64) *gen { return &gen{Rand: rand.New(rand.NewPCG(seed, stream))} }
 
 // one is true once in n times.
 func (g *gen) one(n int) bool { return g.IntN(n) == 0 }
@@ -143,6 +151,9 @@ func (g *gen) pick(words ...string) string { return words[g.IntN(len(words))] }
 
 // key returns one of eight keys of a family; now and then one of another type's.
 func (g *gen) key(family string) string {
+	if g.mixed {
+		return g.mixedKey(family)
+	}
 	if g.one(25) {
 		return g.pick("string:0", "hash:0", "set:0", "zset:0", "list:0", "stream:0")
 	}

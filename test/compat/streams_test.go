@@ -49,24 +49,13 @@ func nextStream(g *gen) []string {
 	key := g.key("stream")
 	switch g.IntN(16) {
 	case 0, 1, 2, 3, 4:
-		words := append([]string{"XADD", key}, g.trimming()...)
-		if g.one(6) {
-			words = append(words, "NOMKSTREAM")
-		}
-		words = append(append(words, g.newStreamID()), g.fields()...)
-		if g.one(30) {
-			words = words[:len(words)-1]
-		}
-		return words
+		return nextXAdd(g, key)
 	case 5:
 		return []string{"XLEN", key}
 	case 6, 7:
 		return append([]string{g.pick("XRANGE", "XREVRANGE"), key, g.streamBound(), g.streamBound()}, g.counting()...)
 	case 8, 9:
-		words := append([]string{"XREAD"}, g.counting()...)
-		n := 1 + g.IntN(3)
-		words = append(append(words, "STREAMS"), g.some(n, func() string { return g.key("stream") })...)
-		return append(words, g.some(n, func() string { return g.pick("0", "$", g.streamID(), g.streamID(), "0-0", ">", "a", "0")[0:] })...)
+		return nextXRead(g)
 	case 10, 11:
 		return append([]string{"XDEL", key}, g.some(1+g.IntN(4), g.streamID)...)
 	case 12:
@@ -84,6 +73,25 @@ func nextStream(g *gen) []string {
 		return append([]string{"XINFO", "STREAM", key}, g.some(g.IntN(2), func() string { return g.pick("FULL", "FULL", "foo") })...)
 	}
 	return []string{g.pick("DEL", "TYPE"), key}
+}
+
+func nextXAdd(g *gen, key string) []string {
+	words := append([]string{"XADD", key}, g.trimming()...)
+	if g.one(6) {
+		words = append(words, "NOMKSTREAM")
+	}
+	words = append(append(words, g.newStreamID()), g.fields()...)
+	if g.one(30) {
+		words = words[:len(words)-1]
+	}
+	return words
+}
+
+func nextXRead(g *gen) []string {
+	words := append([]string{"XREAD"}, g.counting()...)
+	n := 1 + g.IntN(3)
+	words = append(append(words, "STREAMS"), g.some(n, func() string { return g.key("stream") })...)
+	return append(words, g.some(n, func() string { return g.pick("0", "$", g.streamID(), g.streamID(), "0-0", ">", "a", "0") })...)
 }
 
 // trimming returns options that trim exactly: what "~" leaves depends on how Redis

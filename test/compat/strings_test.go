@@ -3,7 +3,6 @@ package compat
 import (
 	"strconv"
 	"testing"
-	"time"
 )
 
 func TestStringsAnswerAsRedis(t *testing.T) { runScript(t, "strings") }
@@ -66,7 +65,20 @@ func (g *gen) seconds() string {
 	if g.one(4) {
 		return g.wrongTime()
 	}
+	if g.mixed {
+		return strconv.Itoa(1e9 + g.nextExpiry()*200_000)
+	}
 	return strconv.Itoa(100_000 + g.IntN(1_000_000))
+}
+
+// instant returns a Unix time in seconds, beyond all that seconds makes.
+func (g *gen) instant() string { return strconv.Itoa(1e11 + g.nextExpiry()*1000) }
+
+// nextExpiry numbers expiries, so that which of two is later never hangs on when a command
+// ran.
+func (g *gen) nextExpiry() int {
+	g.expires++
+	return g.expires % 100_000
 }
 
 // wrongTime returns numbers that are refused as times, or lie in the past.
@@ -94,9 +106,9 @@ func expiryOptions(g *gen) []string {
 	case 1:
 		return []string{"PX", g.seconds()}
 	case 2:
-		return []string{"EXAT", strconv.FormatInt(time.Now().Unix()+int64(g.IntN(2_000_000))+1000, 10)}
+		return []string{"EXAT", g.instant()}
 	case 3:
-		return []string{"PXAT", strconv.FormatInt(time.Now().UnixMilli()+int64(g.IntN(2_000_000_000))+1_000_000, 10)}
+		return []string{"PXAT", g.instant() + "000"}
 	case 4:
 		return []string{g.pick("PERSIST", "persist", "EX", "KEEPTTL")}
 	}
