@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	engine "github.com/lullcache/lull"
 )
 
 func executeSQLite(b *run, file, statement string) {
@@ -64,11 +66,29 @@ func (t *timed) do(b *run, n int, op func(i int) error) {
 	t.allocations = append(t.allocations, float64(after.Mallocs-before.Mallocs)/float64(n))
 }
 
+// learn has the engine look for all players at once: a Put of a key that was never
+// seen would ask SQL for that one.
+func learn(b *run, db *engine.DB, rows int64) {
+	b.Helper()
+	sess := db.NewSession()
+	var names []engine.KeyNeed
+	for i := range rows {
+		names = append(names, engine.KeyNeed{Name: fmt.Appendf(nil, "player:%d", i), Need: engine.NeedAll})
+		if len(names) == 1000 || i == rows-1 {
+			sess.Prefetch(b.Context(), names)
+			names = names[:0]
+		}
+	}
+}
+
 // measureAPI compares Put and Update with a map.
 func measureAPI(b *run) {
 	rows := int64(min(100_000, b.scale.items))
 	n := int(2 * rows)
-	_, players := openPlayers(b)
+	db := openEngine(b, engine.TableSpec{Name: "players", Key: "player:{id}", Type: "hash"})
+	players, err := engine.NewTable[int64, player](db, "players")
+	b.must(err)
+	learn(b, db, rows)
 	plain := &sharded{}
 	for i := range plain {
 		plain[i].rows = make(map[int64]player)

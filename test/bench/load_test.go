@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -21,6 +22,9 @@ func flood(addr string, n int, command func(out *resp.Writer, i int)) error {
 		return err
 	}
 	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(2 * loadTimeMax)); err != nil {
+		return err
+	}
 	answered := make(chan error, 1)
 	go func() { answered <- readLines(bufio.NewReaderSize(conn, 256<<10), n) }()
 	var out resp.Writer
@@ -76,6 +80,10 @@ type load struct {
 
 const clients = 50
 
+// loadTimeMax is after which a load that gets no answers is given up, so that the
+// other parts are measured.
+const loadTimeMax = 3 * time.Minute
+
 // redisBenchmark runs redis-benchmark, with 50 connections and one thread.
 func redisBenchmark(b *run, p *peer, pipeline, keys, n int, command ...string) load {
 	b.Helper()
@@ -94,13 +102,15 @@ func redisBenchmarkFrom(b *run, p *peer, connections, pipeline, keys, n int, com
 	if *loadCPUs != "" {
 		program, args = "taskset", append([]string{"-c", *loadCPUs, program}, args...)
 	}
-	cmd := exec.Command(program, args...)
+	ctx, cancel := context.WithTimeout(b.Context(), loadTimeMax)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.SysProcAttr = endWithParent()
 	began := time.Now()
 	out, err := cmd.CombinedOutput()
 	took := time.Since(began)
 	if err != nil {
-		b.Fatalf("redis-benchmark on %s: %v: %s", p.name, err, out)
+		b.Fatalf("redis-benchmark on %s: %v: %s", p.name, errors.Join(err, ctx.Err()), out)
 	}
 	l := load{commands: float64(n), busy: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() / took.Seconds()}
 	b.must(l.parse(string(out)))

@@ -118,6 +118,9 @@ func newRedisWriter(b *run, addr string, pipeline int, command func(out *resp.Wr
 }
 
 func (w *redisWriter) write() (int, error) {
+	if err := w.conn.SetDeadline(time.Now().Add(loadTimeMax)); err != nil {
+		return 0, err
+	}
 	w.out.Reset(16 << 10)
 	for range w.size {
 		w.command(&w.out)
