@@ -29,6 +29,7 @@ lint: ## check formatting, go vet and staticcheck
 
 test: prepare cgo lint ## prepare, lint, and run all tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $(PACKAGES)
+	$(if $(filter ./...,$(PACKAGES)),$(GO) test -timeout $(TEST_TIMEOUT) -run TestAllCommandsAnswerAsRedis ./test/compat)
 
 # Which sections of the matrix are measured (empty: all), how much of it (quick or full), and on which
 # CPUs, as in SERVER_CPUS=0-3 LOAD_CPUS=4-7 (empty: all). ROUNDS is how often each figure is measured.
@@ -85,10 +86,7 @@ compat: prepare ## send random commands to Lull and to Redis; as in: make compat
 FUZZTIME ?= 30s
 
 fuzz: ## run every fuzz target; as in: make fuzz FUZZTIME=10m
-	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do \
-		echo "== $${file%/*} $${func#func }"; \
-		$(GO) test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) "$${file%/*}" || exit 1; \
-	done
+	@GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)
 
 # How long the load lasts, with a fault every FAULT_EVERY.
 DURATION ?= 3h

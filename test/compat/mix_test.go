@@ -10,7 +10,7 @@ import (
 	"github.com/lullcache/lull/internal/proof"
 )
 
-var commandsFlag = flag.Int("commands", 200_000, "commands of the mix of all families")
+var commandsFlag = flag.Int("commands", mixCommands, "commands of the mix of all families")
 
 const (
 	epochCommands = 4000 // then both servers are emptied
