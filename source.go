@@ -27,6 +27,9 @@ func (s source) Cut() *dirty.Cut {
 	failpoint.Hit(failpoint.BeforeCut)
 	c := s.db.cut()
 	failpoint.Hit(failpoint.AfterCut)
+	if s.db.log != nil {
+		s.db.log.StartSync() // while the batch is made
+	}
 	s.db.foldLog(c)
 	return c
 }

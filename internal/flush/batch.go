@@ -1,6 +1,7 @@
 package flush
 
 import (
+	"cmp"
 	"encoding/binary"
 	"maps"
 	"slices"
@@ -17,6 +18,7 @@ type builder struct {
 	b      *sink.Batch
 	tables []*tableBatch // in the order of their first operation
 	by     map[uint16]*tableBatch
+	left   []op // those of the batch that are not added yet
 	arena  []value.Value
 	colKey []byte
 	drops  map[int64]bool
@@ -42,6 +44,7 @@ func (f *Flusher) build(ops []op, to sink.Mark) *sink.Batch {
 	bl := f.newBuilder(to)
 	bl.b.DropLetters = append(bl.b.DropLetters, f.drops...)
 	for i := range ops {
+		bl.left = ops[i:]
 		bl.add(&ops[i])
 	}
 	return bl.finish()
@@ -57,8 +60,7 @@ func (f *Flusher) newBuilder(to sink.Mark) *builder {
 // finish puts the tables in order, parents first.
 func (bl *builder) finish() *sink.Batch {
 	slices.SortFunc(bl.tables, func(a, b *tableBatch) int {
-		return compareOps(op{kind: opPut, order: int32(a.target.Order), table: a.table},
-			op{kind: opPut, order: int32(b.target.Order), table: b.table})
+		return cmp.Or(cmp.Compare(a.target.Order, b.target.Order), cmp.Compare(a.table, b.table))
 	})
 	for _, t := range bl.tables {
 		bl.b.Tables = append(append(bl.b.Tables, t.ops), t.truncates...)
@@ -270,11 +272,23 @@ func (bl *builder) group(t *tableBatch, mode sink.Mode, columns func() []int) *s
 	at, ok := t.groups[string(bl.colKey)]
 	if !ok {
 		at = len(t.ops.Put)
-		t.ops.Put = append(t.ops.Put, sink.Group{Mode: mode, Columns: columns()})
+		g := sink.Group{Mode: mode, Columns: columns()}
+		if at == 0 { // most tables have one group
+			g.Rows = make([]sink.Row, 0, bl.alike())
+		}
+		t.ops.Put = append(t.ops.Put, g)
 		t.groups[string(bl.colKey)] = at
 	}
 	t.last, t.lastKey = at, append(t.lastKey[:0], bl.colKey...)
 	return &t.ops.Put[at]
+}
+
+// alike returns how many operations come next that are of one kind on one table.
+func (bl *builder) alike() (n int) {
+	for n < len(bl.left) && bl.left[n].table == bl.left[0].table && bl.left[n].kind == bl.left[0].kind {
+		n++
+	}
+	return n
 }
 
 // touch notes that the batch writes to the key, and tries what was refused to

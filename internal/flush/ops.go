@@ -2,6 +2,7 @@ package flush
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 
 	"github.com/lullcache/lull/internal/change"
@@ -22,12 +23,37 @@ const (
 type op struct {
 	key, row string
 	r        *dirty.Row // nil for opTruncate, opClear, and of a letter
-	order    int32      // of the table
-	table    uint16
-	db       uint8
-	kind     opKind
-	whole    bool // the row replaces one that may be there
+	// group and rank, which place sets, hold most of the order in two numbers: strings
+	// are compared where these do not tell.
+	group, rank uint64
+	table       uint16
+	db          uint8
+	kind        opKind
+	whole       bool // the row replaces one that may be there
 }
+
+// place gives o its place in the order described in the package comment; order is its
+// table's.
+func (o *op) place(order int) {
+	table, puts := uint64(uint32(order)&orderMax)<<16|uint64(o.table), uint64(1)
+	if o.kind < opPut {
+		table, puts = ^table&(orderMax<<16|0xffff), 0
+	}
+	o.group = puts<<63 | table<<16 | uint64(o.kind)<<8
+	if o.kind == opAppend {
+		if o.r != nil {
+			o.rank = o.r.Seq
+		}
+		return
+	}
+	o.group |= uint64(o.db)
+	var prefix [8]byte
+	copy(prefix[:], o.key)
+	o.rank = binary.BigEndian.Uint64(prefix[:])
+}
+
+// orderMax bounds the order of a table: there are fewer tables.
+const orderMax = 1<<24 - 1
 
 // work is a cut on its way into the database.
 type work struct {
@@ -52,7 +78,7 @@ func (f *Flusher) workOf(cut *dirty.Cut) *work {
 		})
 	}
 	for i := range l.ops {
-		l.ops[i].order = int32(f.target(l.ops[i].table).Order)
+		l.ops[i].place(f.target(l.ops[i].table).Order)
 	}
 	slices.SortFunc(l.ops, compareOps)
 	return &work{cut: cut, ops: l.ops}
@@ -113,21 +139,13 @@ func (l *lister) clear(space uint16, o op) {
 
 // compareOps is the order described in the package comment.
 func compareOps(a, b op) int {
-	aPut, bPut := a.kind >= opPut, b.kind >= opPut
 	switch {
-	case aPut != bPut:
-		if aPut {
-			return 1
-		}
-		return -1
-	case a.table != b.table && aPut:
-		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.table, b.table))
-	case a.table != b.table:
-		return cmp.Or(cmp.Compare(b.order, a.order), cmp.Compare(b.table, a.table))
-	case a.kind != b.kind:
-		return cmp.Compare(a.kind, b.kind)
+	case a.group != b.group:
+		return cmp.Compare(a.group, b.group)
+	case a.rank != b.rank:
+		return cmp.Compare(a.rank, b.rank)
 	case a.kind == opAppend:
-		return cmp.Compare(a.r.Seq, b.r.Seq)
+		return 0
 	}
-	return cmp.Or(cmp.Compare(a.db, b.db), cmp.Compare(a.key, b.key), cmp.Compare(a.row, b.row))
+	return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.row, b.row))
 }

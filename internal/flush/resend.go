@@ -12,10 +12,9 @@ import (
 
 // letterOp is the operation that a letter stands for.
 func (f *Flusher) letterOp(l *letter) op {
-	return op{
-		kind: kindOf(l.Op), order: int32(f.target(l.table).Order),
-		table: l.table, db: l.db, key: l.key, row: l.row,
-	}
+	o := op{kind: kindOf(l.Op), table: l.table, db: l.db, key: l.key, row: l.row}
+	o.place(f.target(l.table).Order)
+	return o
 }
 
 func kindOf(o sink.LetterOp) opKind {

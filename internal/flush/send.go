@@ -12,9 +12,6 @@ import (
 // attempt writes the next part of the first cut that waits, in one transaction.
 func (f *Flusher) attempt(ctx context.Context) error {
 	cut := f.pending[0]
-	if err := f.syncLog(ctx, cut.Position()); err != nil {
-		return err
-	}
 	if f.work == nil {
 		f.work = f.workOf(cut)
 	}
@@ -31,6 +28,9 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	ops := f.work.ops[from:end]
 	f.parkMissing(ops)
 	b := f.build(ops, to)
+	if err := f.syncLog(ctx, cut.Position()); err != nil {
+		return err
+	}
 	began := f.now()
 	result, err := f.o.Writer.Write(ctx, b)
 	switch {

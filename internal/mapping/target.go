@@ -86,21 +86,29 @@ func (tg *Target) ClearVals(dst []value.Value, name string, db uint8, key string
 
 // appendTuple appends the n parts of tuple, which belong to Key[at:].
 func (tg *Target) appendTuple(dst []value.Value, tuple string, n, at int) []value.Value {
+	if n == 1 {
+		return append(dst, tg.keyVal(at, tuple))
+	}
 	var room [keyColumnsMax]string
 	parts, ok := change.SplitTuple(room[:0], tuple, n)
 	if !ok {
 		panic(fmt.Sprintf("mapping: table %s: %q is not a tuple of %d", tg.Table, tuple, n))
 	}
 	for i, p := range parts {
-		v := value.OfString(p)
-		if tg.typedKeys[at+i] {
-			if n, ok := v.Int(); ok {
-				v = value.OfInt(n)
-			}
-		}
-		dst = append(dst, v)
+		dst = append(dst, tg.keyVal(at+i, p))
 	}
 	return dst
+}
+
+// keyVal is the value of one of Key.
+func (tg *Target) keyVal(at int, text string) value.Value {
+	v := value.OfString(text)
+	if tg.typedKeys[at] {
+		if n, ok := v.Int(); ok {
+			return value.OfInt(n)
+		}
+	}
+	return v
 }
 
 // hasUniqueKey reports whether t has a primary or unique key on exactly columns.

@@ -28,6 +28,9 @@ func (l *Log) WaitSynced(ctx context.Context, p Position) error {
 	return nil
 }
 
+// StartSync has a sync begin, and does not wait for it.
+func (l *Log) StartSync() { wake(l.wakeSync) }
+
 // waiters are all that one sync will answer.
 type waiters struct {
 	done chan struct{}
