@@ -1,0 +1,60 @@
+package postgres
+
+import (
+	"database/sql"
+	"testing"
+
+	"github.com/lullcache/lull/internal/testdb"
+	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/sink/sqlsink"
+	"github.com/lullcache/lull/value"
+)
+
+// TestPreparedReadsOutliveAChangedColumn has a column change its type after reads of it
+// were prepared on a connection, so that the server refuses them there.
+func TestPreparedReadsOutliveAChangedColumn(t *testing.T) {
+	url := testdb.Postgres(t)
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	exec := func(statement string) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`CREATE TABLE t (id BIGINT PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 7), (2, 8)`)
+	s, err := Open(t.Context(), url, sqlsink.Options{ReadConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	catalog, err := s.Catalog(t.Context(), []string{"t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := sink.Query{Table: catalog.Tables[0], Columns: []int{1}, By: []int{0}, Keys: [][]value.Value{{value.OfInt(2)}}}
+	read := func(queries ...sink.Query) (found []string) {
+		t.Helper()
+		err := s.Read(t.Context(), queries, func(_ int, vals []value.Value) error {
+			found = append(found, vals[0].String())
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	for _, typ := range []string{"INTEGER", "BIGINT", "TEXT"} {
+		exec(`ALTER TABLE t ALTER v TYPE ` + typ)
+		if got := read(query); len(got) != 1 || got[0] != "8" {
+			t.Errorf("%s: got %q, wanted 8", typ, got)
+		}
+		exec(`ALTER TABLE t ALTER v TYPE SMALLINT USING v::smallint`)
+		if got := read(query, query); len(got) != 2 || got[0] != "8" || got[1] != "8" {
+			t.Errorf("%s, two queries in a transaction: got %q, wanted 8 twice", typ, got)
+		}
+	}
+}
