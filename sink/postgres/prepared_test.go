@@ -58,3 +58,53 @@ func TestPreparedReadsOutliveAChangedColumn(t *testing.T) {
 		}
 	}
 }
+
+// TestAStatementMadeAheadIsForItsRowsAlone announces rows and then writes others, as
+// happens when some of them turn out to have to wait.
+func TestAStatementMadeAheadIsForItsRowsAlone(t *testing.T) {
+	url := testdb.Postgres(t)
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), `CREATE TABLE t (id BIGINT PRIMARY KEY, v INTEGER)`); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), url, sqlsink.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	catalog, err := s.Catalog(t.Context(), []string{"t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := dialect{s}.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	rows := make([]*sink.Row, 6)
+	for i := range rows {
+		rows[i] = &sink.Row{Vals: []value.Value{value.OfInt(int64(i)), value.OfInt(int64(i))}}
+	}
+	op := &sqlsink.Op{Table: catalog.Tables[0], Kind: sink.LetterPut, By: []int{0}, Columns: []int{1}}
+	if err := session.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	announced, written := []*sink.Row{rows[2], rows[3]}, []*sink.Row{rows[2], rows[4]}
+	if _, err := session.Apply(t.Context(), op, rows[:2], announced); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := session.Apply(t.Context(), op, written, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var ids string
+	if err := db.QueryRowContext(t.Context(), `SELECT string_agg(id::text, ' ' ORDER BY id) FROM t`).Scan(&ids); err != nil || ids != "0 1 2 4" {
+		t.Errorf("got rows %q (%v), wanted 0 1 2 4", ids, err)
+	}
+}

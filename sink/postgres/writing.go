@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,12 +24,11 @@ type writing struct {
 	table      string
 }
 
-// ready is a statement that was made ahead, for n rows.
+// ready is a statement that was made ahead, for just these rows.
 type ready struct {
-	first *sink.Row
-	n     int
-	sql   string
-	p     *params
+	rows []*sink.Row
+	sql  string
+	p    *params
 }
 
 func (w *writing) apply(ctx context.Context, limit time.Duration) (sqlsink.Applied, error) {
@@ -61,11 +61,11 @@ func (w *writing) updates() bool {
 
 // statement returns the statement for the rows, made now unless it is ready.
 func (w *writing) statement() *ready {
-	if r, ok := w.op.Prepared.(*ready); ok && r.n == len(w.rows) && r.first == w.rows[0] {
+	if r, ok := w.op.Prepared.(*ready); ok && slices.Equal(r.rows, w.rows) {
 		w.op.Prepared = nil
 		return r
 	}
-	r := &ready{first: w.rows[0], n: len(w.rows), p: &params{}}
+	r := &ready{rows: w.rows, p: &params{}}
 	switch {
 	case w.op.Kind == sink.LetterDelete:
 		r.sql = w.delete(r.p)
