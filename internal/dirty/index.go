@@ -123,7 +123,7 @@ func (s *Set) Guess(space uint16, db uint8, hash uint64) *Key {
 	for i := int(hash) & mask; x.slots[i].k != nil; i = (i + 1) & mask {
 		if k := x.slots[i].k; x.slots[i].hash == hash {
 			prefetch.Line(unsafe.Pointer(k))
-			prefetch.Line(unsafe.Pointer(&k.one.inline))
+			prefetch.Line(unsafe.Pointer(&k.inline))
 			return k
 		}
 	}

@@ -30,13 +30,9 @@ type Key struct {
 	name    string
 	cleared bool
 	// one is the first row, in use if its State is not 0: most keys have no other.
-	one  Row
-	more map[rowID]*Row
-}
-
-type rowID struct {
-	row   string
-	table uint16
+	one    Row
+	inline [2]change.Cell // for the cells of one: a string and its expiry, say
+	more   *rows          // nil without any
 }
 
 // Row is what is dirty of one row.
@@ -50,9 +46,8 @@ type Row struct {
 	Known change.Known
 	State State
 
-	table  uint16
-	row    string
-	inline [1]change.Cell
+	table uint16
+	row   string
 }
 
 // Cleared reports whether all of the key's rows go before those that are held here
@@ -64,22 +59,20 @@ func (k *Key) Row(table uint16, row string) *Row {
 	if k.one.State != 0 && k.one.table == table && k.one.row == row {
 		return &k.one
 	}
-	return k.more[rowID{row, table}]
+	return k.more.find(table, row)
 }
 
-// Each calls f for every dirty row, in no order.
+// Each calls f for every dirty row, in no order. f may remove the row.
 func (k *Key) Each(f func(table uint16, row string, r *Row)) {
 	if k.one.State != 0 {
 		f(k.one.table, k.one.row, &k.one)
 	}
-	for id, r := range k.more {
-		f(id.table, id.row, r)
-	}
+	k.more.each(f)
 }
 
 // ops returns the operations that the key stands for.
 func (k *Key) ops() int {
-	n := len(k.more)
+	n := k.more.count()
 	if k.one.State != 0 {
 		n++
 	}
@@ -98,16 +91,14 @@ func (k *Key) bytes() int64 {
 
 // addRow returns a new row without a state; the caller gives it one.
 func (k *Key) addRow(table uint16, row string) *Row {
-	r := &k.one
-	if r.State != 0 {
-		r = new(Row)
-		if k.more == nil {
-			k.more = make(map[rowID]*Row)
-		}
-		k.more[rowID{row, table}] = r
+	if k.one.State == 0 {
+		k.one.row, k.one.table, k.one.Cells = row, table, k.inline[:0]
+		return &k.one
 	}
-	r.row, r.table = row, table
-	return r
+	if k.more == nil {
+		k.more = new(rows)
+	}
+	return k.more.add(table, row)
 }
 
 // take makes r, a row of a set that nobody uses any more, a row of k.
@@ -119,10 +110,10 @@ func (k *Key) take(r *Row) {
 
 func (k *Key) removeRow(r *Row) {
 	if r == &k.one {
-		k.one = Row{}
+		k.one, k.inline = Row{}, [2]change.Cell{}
 		return
 	}
-	delete(k.more, rowID{r.row, r.table})
+	k.more.remove(r)
 }
 
 // remove makes r what it is after a deletion.
@@ -132,7 +123,8 @@ func (r *Row) remove() {
 	} else {
 		r.State, r.Known = Delete, change.Unknown
 	}
-	r.Seq, r.Cells, r.inline[0] = 0, nil, change.Cell{}
+	clear(r.Cells)
+	r.Seq, r.Cells = 0, r.Cells[:0]
 }
 
 // putOver makes r's state what it is after a Set or an Append at seq; the caller
@@ -155,32 +147,30 @@ func (r *Row) putOver(isAppend bool, seq uint64) {
 }
 
 func (r *Row) bytes() int64 {
-	n := int64(len(r.row) + max(len(r.Cells)-1, 0)*cellOverhead)
+	n, inline := int64(0), 2
 	if r.row != "" {
-		n += rowOverhead
+		n, inline = rowOverhead+int64(len(r.row)), 1
 	}
+	n += int64(max(len(r.Cells)-inline, 0) * cellOverhead)
 	for i := range r.Cells {
 		n += int64(r.Cells[i].Val.Size())
 	}
 	return n
 }
 
-// own gives r the cells, copied into the row if there is one only.
+// own gives r the cells, copied if r has the space for them.
 func (r *Row) own(cells []change.Cell) {
-	if len(cells) == 1 {
-		r.inline[0] = cells[0]
-		cells = r.inline[:]
+	if len(cells) <= cap(r.Cells) {
+		cells = append(r.Cells[:0], cells...)
 	}
 	r.Cells = cells
 }
 
-// fill gives r a copy of cells, which may be in any order.
+// fill gives r, which has none, a copy of cells, which may be in any order.
 func (r *Row) fill(cells []change.Cell) {
-	if len(cells) == 1 {
-		r.own(cells)
-		return
+	if len(cells) > cap(r.Cells) {
+		r.Cells = make([]change.Cell, 0, len(cells))
 	}
-	r.Cells = make([]change.Cell, 0, len(cells))
 	r.merge(cells)
 }
 

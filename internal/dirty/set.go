@@ -22,7 +22,7 @@ func SeqOf(position uint64, n, i int) uint64 { return position - uint64(n) + uin
 // What an entry costs beside the bytes of its strings and values; measured by
 // TestBytesAreNearWhatTheHeapSays.
 const (
-	keyOverhead  = 180 // a Key with its inline row, and its place in the map
+	keyOverhead  = 215 // a Key with its first row and two cells, and its place in the index
 	rowOverhead  = 145 // a Row beyond the inline one, and its place in the map
 	cellOverhead = 40  // a Cell beyond the inline one
 )
