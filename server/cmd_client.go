@@ -202,7 +202,7 @@ func (c *call) kill(f killFilter) (killed int) {
 			o.quit = true
 			continue
 		}
-		_ = o.nc.Close()
+		o.sock.cut()
 	}
 	return killed
 }

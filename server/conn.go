@@ -28,6 +28,7 @@ const (
 type conn struct {
 	srv  *Server
 	nc   net.Conn
+	sock *socket
 	id   int64
 	fd   int
 	sess *lull.Session
@@ -47,6 +48,7 @@ type conn struct {
 	keys    [][]byte
 	needs   []lull.KeyNeed
 	spans   []span // answers of the batch that wait for their ticket
+	probed  int64  // the janitor's: the value of view.active at which it last asked for the end
 }
 
 // span is the part of the reply buffer that answers one unit.
@@ -76,7 +78,7 @@ type view struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: nc, fd: fileDescriptor(nc), sess: s.db.NewSession(), authed: s.opts.Password == ""}
+	c := &conn{srv: s, nc: nc, sock: newSocket(nc), fd: fileDescriptor(nc), sess: s.db.NewSession(), authed: s.opts.Password == ""}
 	c.call.conn, c.call.out = c, &c.out
 	c.out.SetLimit(s.opts.ReplyMax)
 	now := s.stats.now.Load()
@@ -99,17 +101,21 @@ func (c *conn) limit() {
 // serve answers commands until the client or the server ends the connection.
 func (c *conn) serve() {
 	defer c.end()
-	for !c.quit && !c.srv.closing.Load() {
-		before := c.rd.Buffered()
-		if err := c.rd.Fill(c.nc); err != nil {
-			return
-		}
-		c.srv.stats.bytesIn.Add(uint64(c.rd.Buffered() - before))
-		c.view.active.Store(c.srv.stats.now.Load())
-		if err := c.answer(); err != nil {
-			return
-		}
+	c.sock.run(c.turn)
+}
+
+// turn reads once and answers. It is false when the connection is to end.
+func (c *conn) turn() bool {
+	before := c.rd.Buffered()
+	switch err := c.rd.Fill(c.sock); {
+	case err == errDry:
+		return !c.srv.closing.Load()
+	case err != nil:
+		return false
 	}
+	c.srv.stats.bytesIn.Add(uint64(c.rd.Buffered() - before))
+	c.view.active.Store(c.srv.stats.now.Load())
+	return c.answer() == nil && !c.quit && !c.srv.closing.Load()
 }
 
 func (c *conn) end() {
@@ -238,7 +244,7 @@ func (c *conn) release() {
 func (c *conn) send(b []byte) error {
 	for len(b) > 0 {
 		c.view.writing.Store(c.srv.stats.now.Load())
-		n, err := c.nc.Write(b[:min(len(b), writeMax)])
+		n, err := c.sock.Write(b[:min(len(b), writeMax)])
 		c.srv.stats.bytesOut.Add(uint64(n))
 		if err != nil {
 			return err
@@ -254,13 +260,21 @@ func (c *conn) send(b []byte) error {
 func (c *conn) expire(now int64) {
 	if since := c.view.writing.Load(); since != 0 {
 		if now-since > c.srv.opts.StallTimeout.Milliseconds() {
-			_ = c.nc.Close()
+			c.sock.cut()
 		}
 		return
 	}
+	active := c.view.active.Load()
+	if active != c.probed && now-active >= janitorPeriod.Milliseconds() {
+		c.probed = active
+		if c.sock.ended() {
+			c.sock.cut()
+			return
+		}
+	}
 	idle := time.Duration(c.srv.idleTimeout.Load())
-	if idle > 0 && now-c.view.active.Load() > idle.Milliseconds() {
-		_ = c.nc.Close()
+	if idle > 0 && now-active > idle.Milliseconds() {
+		c.sock.cut()
 	}
 }
 

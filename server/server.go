@@ -199,7 +199,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = errors.Join(err, ctx.Err())
 		s.cancel()
-		s.clients.each(func(c *conn) { _ = c.nc.Close() })
+		s.clients.each(func(c *conn) { c.sock.cut() })
 		<-finished
 	}
 	s.cancel()
