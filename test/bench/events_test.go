@@ -48,10 +48,12 @@ func measureEvents(b *run) {
 func eventWriters(b *run, l *lull) (writers []writer) {
 	for i := range clients {
 		n := int64(i)
-		writers = append(writers, newRedisWriter(b, l.addr, 64, func(out *resp.Writer) {
+		w := newRedisWriter(b, l.addr, 64, func(out *resp.Writer) {
 			n += clients
 			words(out, "XADD", "events:t"+strconv.FormatInt(n%16, 10), "*", "user_id", strconv.FormatInt(n, 10), "action", "opened")
-		}))
+		})
+		w.lines = 2 // an id is a bulk string: its length, and itself
+		writers = append(writers, w)
 	}
 	return writers
 }

@@ -28,9 +28,9 @@ func describeMachine(t *testing.T) *Machine {
 		Memory:     memoryText(fieldOf("/proc/meminfo", "MemTotal")),
 		Kernel:     strings.TrimSpace(readText("/proc/sys/kernel/osrelease")),
 		System:     strings.Trim(fieldOf("/etc/os-release", "PRETTY_NAME"), `"`),
-		Go:         runtime.Version(),
+		Go:         strings.Replace(runtime.Version(), "go", "Go ", 1),
 		Redis:      "Redis " + wordAfter(said("redis-server", "--version"), "v="),
-		PostgreSQL: strings.TrimPrefix(said(findProgram("postgres", "/usr/lib/postgresql/*/bin"), "--version"), "postgres "),
+		PostgreSQL: "PostgreSQL " + wordAfter(said(findProgram("postgres", "/usr/lib/postgresql/*/bin"), "--version"), "(PostgreSQL) "),
 		MariaDB:    "MariaDB " + wordAfter(said(findProgram("mariadbd", "/usr/sbin"), "--version"), "Ver "),
 	}
 }

@@ -101,8 +101,10 @@ func loadWith(b *run, writers []writer, d time.Duration, rate float64) *outcome 
 	return o
 }
 
-// redisWriter sends pipelines of commands, each of which is answered with one line.
+// redisWriter sends pipelines of commands, each of which is answered with as many
+// lines as it says.
 type redisWriter struct {
+	lines   int
 	conn    net.Conn
 	in      *bufio.Reader
 	out     resp.Writer
@@ -114,7 +116,7 @@ func newRedisWriter(b *run, addr string, pipeline int, command func(out *resp.Wr
 	b.Helper()
 	conn, err := net.Dial("tcp", addr)
 	b.must(err)
-	return &redisWriter{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), size: pipeline, command: command}
+	return &redisWriter{lines: 1, conn: conn, in: bufio.NewReaderSize(conn, 16<<10), size: pipeline, command: command}
 }
 
 func (w *redisWriter) write() (int, error) {
@@ -128,7 +130,7 @@ func (w *redisWriter) write() (int, error) {
 	if _, err := w.conn.Write(w.out.Bytes()); err != nil {
 		return 0, err
 	}
-	return w.size, readLines(w.in, w.size)
+	return w.size, readLines(w.in, w.size*w.lines)
 }
 
 func (w *redisWriter) close() error { return w.conn.Close() }
