@@ -58,10 +58,11 @@ crash: prepare $(if $(RACE),cgo) ## kill Lull and its databases under load; as i
 CUTS ?= 2000
 FLIPS ?= 524288
 
-power: ## cut the power and damage the log in every way; as in: make power CUTS=200 FLIPS=50000
+power: ## cut the power, fail and fill disks, damage logs, in every way; needs Linux and root; as in: make power CUTS=200 FLIPS=50000
 	LULL_POWER_CUTS=$(CUTS) $(GO) test -count=1 -v -timeout 24h -run 'TestPowerCutOfTheEngine|TestFailureOfEvery|TestFullDisk' .
 	LULL_POWER_CUTS=$(CUTS) LULL_POWER_FLIPS=$(FLIPS) LULL_POWER_COMBINATIONS=1000000 LULL_POWER_REPAIRS=$(CUTS) \
-		$(GO) test -count=1 -timeout 24h -run 'PowerCut|Torn|Pages|Flipped|Repair|FailureAt' ./internal/wal
+		$(GO) test -count=1 -v -timeout 24h -run 'Torn|Pages|Flipped|RepairKeeps' ./internal/wal
+	$(GO) test -count=1 -v -timeout 24h ./test/power -args -power -cuts=$(CUTS)
 
 # How many times as much the engine's random tests do, and LULL_SEED their seed.
 ROUNDS ?= 20

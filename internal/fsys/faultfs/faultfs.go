@@ -55,11 +55,12 @@ type FS struct {
 	dirs     map[string]bool
 	locks    map[string]bool
 	capacity int64 // bytes of all files; 0 no limit
+	lastID   uint64
 }
 
 // Fault is an operation that failed because FailAt said so.
 type Fault struct {
-	Op   string // "create", "remove", "rename", "mkdir", "syncdir", "write", "sync" or "allocate"
+	Op   string // "create", "remove", "rename", "mkdir", "syncdir", "write", "sync", "allocate" or "truncate"
 	Name string // of the file or directory; that before a rename
 }
 
@@ -68,6 +69,9 @@ type inode struct {
 	clean []byte // what the kernel believes is on the disk
 	disk  []byte
 	dirty map[int]bool // sectors written since the last Sync, if only by the same bytes
+
+	shorter bool   // it was truncated since the last Sync
+	id      uint64 // Info.ID, once asked for
 }
 
 // dirOp makes to the name of node, and takes it from from. Either may be empty. A

@@ -125,6 +125,9 @@ func (h *file) Close() error {
 // sync makes every dirty sector clean, and if ok carries it to the disk; if not, the
 // disk got some.
 func (n *inode) sync(ok bool, rng *rand.Rand) {
+	if ok || rng.IntN(2) == 0 {
+		n.shorten()
+	}
 	for s := 0; s*sectorSize < len(n.live); s++ {
 		if !n.isDirty(s) {
 			continue
@@ -158,6 +161,9 @@ func (n *inode) isDirty(s int) bool {
 
 // afterCut returns the file as the next boot finds it.
 func (n *inode) afterCut(rng *rand.Rand) *inode {
+	if n.shorter && rng.IntN(2) == 0 {
+		n.shorten()
+	}
 	disk := append([]byte{}, n.disk...)
 	for s := 0; s*sectorSize < len(n.live); s++ {
 		if n.isDirty(s) && rng.IntN(2) == 0 {
