@@ -105,7 +105,9 @@ func logError(err error) error {
 func (tx *Tx) toDirty(pos uint64) {
 	var rows, bytes int64
 	for i := range tx.changes {
-		set := tx.db.shards[tx.shards[i]].dirty
+		sh := &tx.db.shards[tx.shards[i]]
+		sh.changes.Add(1)
+		set := sh.dirty
 		r, b := int64(set.Rows()), set.Bytes()
 		set.Apply(&tx.changes[i], dirty.SeqOf(pos, len(tx.changes), i))
 		rows += int64(set.Rows()) - r
@@ -118,8 +120,9 @@ func (tx *Tx) toDirty(pos uint64) {
 	if bytes != 0 {
 		db.dirtyBytes.Add(bytes)
 	}
-	db.stats.changes.Add(uint64(len(tx.changes)))
-	db.lastWrite.Store(tx.now)
+	if db.lastWrite.Load() != tx.now { // once in a millisecond: each store is felt by all processors
+		db.lastWrite.Store(tx.now)
+	}
 	if db.firstDirty.Load() == 0 && db.firstDirty.CompareAndSwap(0, tx.now) {
 		db.flusher.Kick()
 	}

@@ -3,6 +3,7 @@ package lull
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/internal/keyspace"
@@ -30,6 +31,9 @@ type shard struct {
 	// lookups counts the keys that units needed to know of, misses those that were
 	// not in memory.
 	lookups, misses uint64
+	// changes counts those that units made. It may be read without mu: one counter
+	// for all shards would go from processor to processor with each unit.
+	changes atomic.Uint64
 	// watched maps watched keys to the sessions that wait for their change.
 	watched map[dbKey][]*watch
 }

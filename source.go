@@ -40,7 +40,7 @@ func (s source) Pressure() flush.Pressure {
 	p := flush.Pressure{
 		Rows: int(db.dirtyRows.Load()), Bytes: db.dirtyBytes.Load(),
 		LastWrite: time.UnixMilli(db.lastWrite.Load()),
-		Position:  db.position(), Changes: db.stats.changes.Load(),
+		Position:  db.position(), Changes: db.changes(),
 	}
 	if first := db.firstDirty.Load(); first != 0 {
 		p.Oldest = time.UnixMilli(first)

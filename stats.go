@@ -9,9 +9,9 @@ import (
 
 // counters count what the engine does; they only rise.
 type counters struct {
-	changes, loads, loadQueries atomic.Uint64
-	expired, evicted            atomic.Uint64
-	slowed, waited              atomic.Uint64
+	loads, loadQueries atomic.Uint64
+	expired, evicted   atomic.Uint64
+	slowed, waited     atomic.Uint64
 }
 
 // Stats is a snapshot of what the engine does and how it is. Counts begin at the
@@ -121,7 +121,7 @@ type TableStats struct {
 // counters, and may be called every second.
 func (db *DB) Stats() Stats {
 	s := Stats{
-		At: time.UnixMilli(db.now()), Changes: db.stats.changes.Load(),
+		At: time.UnixMilli(db.now()), Changes: db.changes(),
 		Loads:         LoadStats{Keys: db.stats.loads.Load(), Queries: db.stats.loadQueries.Load()},
 		WritersSlowed: db.stats.slowed.Load(), WritersWaited: db.stats.waited.Load(),
 		Flush: db.flushStats(), Log: db.logStats(), Memory: db.memoryStats(), Tables: db.tableStats(),
@@ -136,6 +136,14 @@ func (db *DB) Stats() Stats {
 		s.Flush.Lag = p - s.Flush.Position
 	}
 	return s
+}
+
+// changes is how many changes units have made.
+func (db *DB) changes() (n uint64) {
+	for i := range db.shards {
+		n += db.shards[i].changes.Load()
+	}
+	return n
 }
 
 // oldestDirty is the time of the oldest change that SQL has not seen, 0 if there is
