@@ -38,6 +38,7 @@ type DB struct {
 	cuts       cutList
 	loader     loader
 	scans      scans
+	reads      readGuard
 	clock      clock
 
 	// complete says, by database number, that every generic key which exists is in

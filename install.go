@@ -45,10 +45,10 @@ func (db *DB) install(k *loadKey, m *image, aside uint64) error {
 }
 
 // replaceable reports whether a load may put its result in an entry's place: a stub
-// that is to become whole, or a clean entry that has grown old.
+// that is to become whole, or a clean entry, stub or not, that has grown old.
 func (db *DB) replaceable(e *keyspace.Entry, k *loadKey, now int64) bool {
-	if e.Flags&keyspace.Stub != 0 {
-		return k.need == NeedAll || isBlindStream(e)
+	if e.Flags&keyspace.Stub != 0 && (k.need == NeedAll || isBlindStream(e)) {
+		return true
 	}
 	return db.grownOld(e, k.t, now)
 }

@@ -58,6 +58,7 @@ func (s source) SyncLog(ctx context.Context, position uint64) error {
 // database knows, and in memory, so that entries may be evicted and log be let go.
 func (s source) Settled(m sink.Mark) {
 	db := s.db
+	db.reads.reset()
 	if db.log != nil {
 		_, _ = db.logSettled(m) // a log that has failed says so to writers
 	}

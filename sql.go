@@ -3,6 +3,9 @@ package lull
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
 
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/value"
@@ -18,7 +21,12 @@ func (db *DB) readSQL(ctx context.Context, queries []sink.Query, row func(query 
 	if !db.flusher.Opened() {
 		return errNotTaken
 	}
-	return db.sink.Read(ctx, queries, row)
+	if err := db.reads.enter(); err != nil {
+		return err
+	}
+	err := db.sink.Read(ctx, queries, row)
+	db.reads.leave(ctx, err)
+	return err
 }
 
 // countSQL counts rows for clients, as readSQL reads them.
@@ -26,5 +34,57 @@ func (db *DB) countSQL(ctx context.Context, t *sink.Table, distinct []int, where
 	if !db.flusher.Opened() {
 		return 0, false, errNotTaken
 	}
-	return db.sink.Count(ctx, t, distinct, where, exactMax)
+	if err := db.reads.enter(); err != nil {
+		return 0, false, err
+	}
+	n, exact, err = db.sink.Count(ctx, t, distinct, where, exactMax)
+	db.reads.leave(ctx, err)
+	return n, exact, err
+}
+
+const (
+	// readFailuresMax is after how many failures in a row the database counts as away.
+	readFailuresMax = 8
+	// readPause is how often it is tried then. Reads between are refused at once.
+	readPause = 100 * time.Millisecond
+)
+
+// readGuard keeps clients' reads from storming a database that is away: each would
+// open a connection. A flush that goes through ends it at once.
+type readGuard struct {
+	failures atomic.Int32 // in a row
+	next     atomic.Int64 // UnixNano of the next try, from readFailuresMax on
+	last     atomic.Pointer[error]
+}
+
+// enter returns an error if a read is to be refused.
+func (g *readGuard) enter() error {
+	if g.failures.Load() < readFailuresMax {
+		return nil
+	}
+	now := time.Now().UnixNano()
+	at := g.next.Load()
+	if now >= at && g.next.CompareAndSwap(at, now+int64(readPause)) {
+		return nil // this one tries
+	}
+	return fmt.Errorf("not tried again within %v: %w", readPause, *g.last.Load())
+}
+
+// leave notes how a read went. Those that a deadline ended were held up long enough.
+func (g *readGuard) leave(ctx context.Context, err error) {
+	switch {
+	case err == nil:
+		g.reset()
+	case ctx.Err() == nil && sink.ClassOf(err) == sink.Retry:
+		g.last.Store(&err)
+		g.next.Store(time.Now().Add(readPause).UnixNano())
+		g.failures.Add(1)
+	}
+}
+
+// reset is called when the database is known to be there.
+func (g *readGuard) reset() {
+	if g.failures.Load() != 0 {
+		g.failures.Store(0)
+	}
 }

@@ -60,6 +60,7 @@ type FlushStats struct {
 	Pending                   int // operations of the cut that is on its way
 	LastDuration, Duration    time.Duration
 	Retries, Ambiguous        uint64
+	Conflicts                 uint64 // retries because another transaction was in the way
 	// RowsPerSecond is what the database takes while it is written to,
 	// ChangesPerSecond what writers send, both over the last seconds.
 	RowsPerSecond, ChangesPerSecond float64
@@ -162,7 +163,7 @@ func (db *DB) flushStats() FlushStats {
 		Paused: f.Paused, CatchingUp: f.CatchingUp, FlushedAt: f.FlushedAt, Position: f.Mark.Position,
 		Batches: f.Batches, Rows: f.Rows, Statements: f.Statements, Pending: f.Pending,
 		LastDuration: f.LastDuration, Duration: f.DurationsSum,
-		Retries: f.Retries, Ambiguous: f.Ambiguous,
+		Retries: f.Retries, Ambiguous: f.Ambiguous, Conflicts: f.Conflicts,
 		RowsPerSecond: f.RowsPerSecond, ChangesPerSecond: f.ChangesPerSecond, Coalesced: f.Coalesced,
 		Letters: f.Letters, LetterBytes: f.LetterBytes, Refused: f.Refused,
 		ParkedTables: f.ParkedTables, ParkedChanges: f.Parked,

@@ -40,7 +40,8 @@ func (s *Stats) String() string {
 	line("flushed", "%d rows in %d transactions; %.1f changes became one row; the last took %v, on the average %v",
 		s.Flush.Rows, s.Flush.Batches, s.Flush.Coalesced, short(s.Flush.LastDuration), short(s.averageFlush()))
 	if s.Flush.Retries+s.Flush.Ambiguous > 0 {
-		line("retried", "%d times; %d times it was unknown whether a transaction was in", s.Flush.Retries, s.Flush.Ambiguous)
+		line("retried", "%d times, %d of them for deadlocks and locks of others; %d times it was unknown whether a transaction was in",
+			s.Flush.Retries, s.Flush.Conflicts, s.Flush.Ambiguous)
 	}
 	line("letters", "%d rows wait in lull_dead_letters (LULL DEADLETTERS LIST)", s.Flush.Letters)
 	if s.Log.On {

@@ -248,3 +248,31 @@ func TestTroubleLargeKeyGone(t *testing.T) {
 		p.wantRows(t, `SELECT count(*) FROM lull_zsets`, "12")
 	})
 }
+
+// TestTroubleStreamOfATableWithATrigger appends to a stream of which only the header is
+// in memory, and whose table has a trigger, so that it is loaded again after a flush.
+// (Found by the outages of test/trouble: the load was thrown away, since the entry was
+// no whole one, and the unit asked for it for ever.)
+func TestTroubleStreamOfATableWithATrigger(t *testing.T) {
+	p := newPlace(t, "sqlite")
+	p.makeWorld(t)
+	p.exec(t, `CREATE TRIGGER note_event AFTER INSERT ON events FOR EACH ROW BEGIN INSERT INTO audit VALUES (NEW.topic, NULL, NEW.n); END`)
+	db := openWorld(t, p.sink(t), t.TempDir(), func(o *lull.Options) { o.LoadTimeout = 30 * time.Second })
+	defer closeDB(t, db)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for i := range 4 {
+		if i == 1 {
+			lull.EvictAll(db)
+		}
+		must(t, unit(ctx, db, "events:a", true, func(tx *lull.Tx) error {
+			_, _, err := tx.XAdd([]byte("events:a"), lull.NewStreamID{Auto: true}, [][]byte{[]byte("n"), fmt.Append(nil, i)}, lull.XAddOptions{})
+			return err
+		}))
+		syncDB(t, db)
+	}
+	if ctx.Err() != nil {
+		t.Error("an append did not end before its context did")
+	}
+	p.wantRows(t, `SELECT count(*), count(DISTINCT n) FROM events`, "4|4")
+}

@@ -58,6 +58,7 @@ func (s *Server) infoLull(b *infoText) {
 	b.line("lull_rows_per_second", int64(st.Flush.RowsPerSecond))
 	b.line("lull_changes_per_second", int64(st.Flush.ChangesPerSecond))
 	b.line("lull_flush_retries", st.Flush.Retries)
+	b.line("lull_flush_conflicts", st.Flush.Conflicts)
 	b.line("lull_letters", st.Flush.Letters)
 	b.line("lull_parked_tables", st.Flush.ParkedTables)
 	b.line("lull_log_position", st.Log.Position)

@@ -35,6 +35,8 @@ type Error struct {
 	Schema string
 	Reason Reason
 	Err    error
+	// Conflict, with Retry: another transaction was in the way.
+	Conflict bool
 }
 
 // Error says the class, but for Retry: that is what databases' errors commonly are,

@@ -145,6 +145,10 @@ func (f *Flusher) recover(ctx context.Context, err error) error {
 
 // trouble notes that the database did not take a batch, and says so the first time.
 func (f *Flusher) trouble(err error) {
+	var classed *sink.Error
+	if errors.As(err, &classed) && classed.Conflict {
+		f.stats.conflicts.Add(1)
+	}
 	if f.stats.fail(f.now(), stateRetrying, err) {
 		f.event(Event{Kind: DatabaseAway, Err: err})
 	}

@@ -21,6 +21,7 @@ type Stats struct {
 
 	Batches, Rows, Statements  uint64
 	Retries, Ambiguous         uint64
+	Conflicts                  uint64 // retries because of another transaction
 	Letters                    int
 	LetterBytes                int64
 	Refused, Parked            uint64 // letters written
@@ -67,6 +68,7 @@ const rateOver = 5 * time.Second
 
 type meter struct {
 	retries, ambiguous, statements atomic.Uint64
+	conflicts                      atomic.Uint64
 	pending, refusing              atomic.Int64
 
 	// mu guards the fields beneath.
@@ -90,6 +92,7 @@ func (f *Flusher) Stats() Stats {
 		s.State = stateFlushing
 	}
 	s.Retries, s.Ambiguous, s.Statements = m.retries.Load(), m.ambiguous.Load(), m.statements.Load()
+	s.Conflicts = m.conflicts.Load()
 	s.Pending = int(m.pending.Load())
 	s.Letters, s.LetterBytes = f.Aside()
 	s.Paused = !f.gate.mayFlush()

@@ -36,6 +36,7 @@ type Proxy struct {
 	budget   [2]int64 // bytes still to pass before the cut; below 0: no cut is set
 	passed   [2]int64
 	cuts     int
+	accepted int
 	open     map[*link]struct{}
 }
 
@@ -86,6 +87,14 @@ func (p *Proxy) Cuts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cuts
+}
+
+// Accepted returns how many connections clients have opened so far. None can be
+// counted while Refuse is in force; a stopped target counts.
+func (p *Proxy) Accepted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted
 }
 
 // Passed returns how many bytes went through in the direction so far.
@@ -147,6 +156,9 @@ func (p *Proxy) accept(l net.Listener) {
 		if err != nil {
 			return // closed by Refuse or close
 		}
+		p.mu.Lock()
+		p.accepted++
+		p.mu.Unlock()
 		p.pumps.Go(func() { p.connect(client) })
 	}
 }

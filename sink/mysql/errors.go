@@ -23,6 +23,9 @@ var clashes = numbers(1022, 1062, 1169, 1216, 1217, 1451, 1452, 1557, 1586, 1761
 var retries = numbers(1020, 1021, 1030, 1037, 1038, 1040, 1041, 1044, 1045, 1047, 1049, 1053, 1114, 1129, 1130, 1180, 1181, 1203,
 	1205, 1206, 1213, 1226, 1290, 1317, 1568, 1613, 1614, 1637, 1665, 1699, 1792, 1836, 1969, 3024, 3098, 3100, 3101, 3168, 3169, 3572)
 
+// conflicts are those of the retries that come of another transaction.
+var conflicts = numbers(1020, 1205, 1213, 3572)
+
 // schemas are errors about tables, columns and rights.
 var schemas = numbers(1051, 1054, 1064, 1109, 1110, 1136, 1142, 1143, 1146, 1148, 1176, 1227, 1267, 1288, 1305, 1347, 1356, 1370,
 	1393, 1394, 1471, 1906, 1932, 3105, 3619)
@@ -52,6 +55,8 @@ func judge(err error) sqlsink.Verdict {
 		v.Kind = sqlsink.Lost
 	case clashes[e.Number]:
 		v.Kind = sqlsink.Clash
+	case conflicts[e.Number]:
+		v.Kind = sqlsink.Conflict
 	case retries[e.Number]:
 		v.Kind = sqlsink.Again
 	case schemas[e.Number]:

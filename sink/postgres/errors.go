@@ -48,6 +48,8 @@ func kindOf(e *pgconn.PgError) sqlsink.Kind {
 	switch e.Code {
 	case "23505", "23503", "23001", "23P01": // unique, foreign key, restrict, exclusion
 		return sqlsink.Clash
+	case "40001", "40P01", "55P03": // serialization failure, deadlock, lock timeout
+		return sqlsink.Conflict
 	case "42501":
 		if e.Routine == "ExecWithCheckOptions" { // a row-level security policy
 			return sqlsink.Refused

@@ -58,14 +58,14 @@ func Open(_ context.Context, url string, o sqlsink.Options) (*Sink, error) {
 }
 
 // prepareConn sets what must not depend on the server's configuration. It is SET
-// and no startup parameter, so that poolers in between take it.
+// and no startup parameter, so that poolers in between take it. Whether transactions
+// are read-only is left as it is: operators and hosts set it to stop all writes.
 func (s *Sink) prepareConn(ctx context.Context, conn *pgconn.PgConn) error {
 	_, err := conn.Exec(ctx, fmt.Sprintf(`SET client_encoding = 'UTF8'; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD';
 		SET bytea_output = 'hex'; SET extra_float_digits = 1; SET jit = off; SET statement_timeout = %d;
 		SET idle_in_transaction_session_timeout = %d; SET lock_timeout = 0;
 		SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
-		SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off;
-		SET default_transaction_deferrable = off`,
+		SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off`,
 		s.opts.StatementTimeout.Milliseconds(), s.opts.IdleTimeout.Milliseconds())).ReadAll()
 	return err
 }

@@ -35,8 +35,8 @@ func judge(err error) sqlsink.Verdict {
 		return sqlsink.Verdict{Kind: sqlsink.Lost, Reason: sink.Reason{Message: message(err)}}
 	}
 	v := sqlsink.Verdict{Kind: kindOf(err, e), Reason: sink.Reason{Code: strconv.Itoa(e.Code()), Message: e.Error()}}
-	if errors.Is(err, errUndone) {
-		v.Kind = sqlsink.Undone
+	if errors.Is(err, errUndone) && (v.Kind == sqlsink.Refused || v.Kind == sqlsink.Clash) {
+		v.Kind = sqlsink.Undone // else it is no row's fault: a full disk ends transactions too
 	}
 	return v
 }
@@ -47,6 +47,8 @@ func kindOf(err error, e *driver.Error) sqlsink.Kind {
 		return sqlsink.Clash
 	}
 	switch e.Code() & 0xff {
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		return sqlsink.Conflict
 	case lib.SQLITE_CONSTRAINT, lib.SQLITE_MISMATCH, lib.SQLITE_TOOBIG:
 		return sqlsink.Refused
 	case lib.SQLITE_AUTH:

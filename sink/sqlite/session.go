@@ -148,7 +148,11 @@ type direct struct {
 // transaction, where a constraint undoes the statement alone.
 func (c *direct) guarded(ctx context.Context, w *writing, row *sink.Row) (n int, err error) {
 	if !w.op.Table.Triggers {
-		return c.write(ctx, w, row)
+		n, err := c.write(ctx, w, row)
+		if err != nil && c.ended(ctx) { // a trigger that was made since the catalog was read
+			err = errors.Join(errUndone, err)
+		}
+		return n, err
 	}
 	if _, err := c.do(ctx, "SAVEPOINT lull_row", nil); err != nil {
 		return 0, err
@@ -162,6 +166,16 @@ func (c *direct) guarded(ctx context.Context, w *writing, row *sink.Row) (n int,
 	}
 	_, back := c.do(ctx, "RELEASE lull_row", nil)
 	return 0, errors.Join(err, back)
+}
+
+// ended reports whether the transaction is over. What is written then would commit by
+// itself, row by row and without the mark.
+func (c *direct) ended(ctx context.Context) bool {
+	if _, err := c.do(ctx, "BEGIN", nil); err != nil {
+		return false // within a transaction there is no other
+	}
+	_, _ = c.do(ctx, "ROLLBACK", nil)
+	return true
 }
 
 func (c *direct) write(ctx context.Context, w *writing, row *sink.Row) (int, error) {

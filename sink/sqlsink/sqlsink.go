@@ -255,8 +255,10 @@ func (s *Sink) abandon(ctx context.Context, err error) {
 		return
 	}
 	// After trouble with Lull's own tables the next session shall see what was changed
-	// for it, limits of the server included.
-	keep := s.d.Judge(err).Kind != Lost && sink.ClassOf(err) != sink.OwnTables
+	// for it, limits of the server included. A server that takes no writes may have become
+	// a standby: the next session finds the one that does.
+	kind := s.d.Judge(err).Kind
+	keep := kind != Lost && kind != Again && sink.ClassOf(err) != sink.OwnTables
 	if ctx.Err() == nil && s.session.Rollback(ctx) == nil {
 		if !keep {
 			s.closeSession()

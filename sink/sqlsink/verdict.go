@@ -14,8 +14,12 @@ type Kind uint8
 const (
 	// Lost: no definite answer of the server; the session is of no more use.
 	Lost Kind = iota
-	// Again: the whole transaction may work later.
+	// Again: the whole transaction may work later, maybe on another server: the session
+	// is given up.
 	Again
+	// Conflict: another transaction was in the way (a deadlock, a lock, a serialization
+	// failure); the same may work at once.
+	Conflict
 	// Refused: this row, whatever else is in the transaction.
 	Refused
 	// Clash: this row as long as other rows are as they are: a unique or foreign key.
@@ -40,9 +44,9 @@ func Classify(v Verdict, err error, t *sink.Table) error {
 	if err == nil || errors.As(err, &classified) {
 		return err
 	}
-	e := &sink.Error{Class: sink.Retry, Reason: v.Reason, Err: err}
+	e := &sink.Error{Class: sink.Retry, Reason: v.Reason, Err: err, Conflict: v.Kind == Conflict}
 	switch {
-	case v.Kind == Lost || v.Kind == Again:
+	case v.Kind == Lost || v.Kind == Again || v.Kind == Conflict:
 	case t == nil:
 		e.Class = sink.OwnTables
 	case v.Kind == Schema:

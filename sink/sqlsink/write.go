@@ -120,7 +120,8 @@ func (s *Sink) fence(ctx context.Context, session Session, b *sink.Batch) error 
 func (s *Sink) commitFailed(ctx context.Context, err error) error {
 	if s.d.NotCommitted(err) {
 		s.abandon(ctx, err)
-		return &sink.Error{Class: sink.Retry, Reason: s.d.Judge(err).Reason, Err: fmt.Errorf("commit: %w", err)}
+		v := s.d.Judge(err)
+		return &sink.Error{Class: sink.Retry, Reason: v.Reason, Err: fmt.Errorf("commit: %w", err), Conflict: v.Kind == Conflict}
 	}
 	s.unclear = true
 	s.former = s.session.ID()

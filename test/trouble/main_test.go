@@ -13,14 +13,17 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/lullcache/lull/internal/proof"
 )
 
 var (
-	cuts  = flag.Int("cuts", 300, "how often a flush is cut short, on each database")
-	kills = flag.Int("kills", 3, "how often each database is killed in mid-flush")
-	seed  = flag.Uint64("seed", rand.Uint64(), "of everything that is random")
+	cuts     = flag.Int("cuts", 300, "how often a flush is cut short, on each database")
+	kills    = flag.Int("kills", 3, "how often each database is killed in mid-flush")
+	outage   = flag.Duration("outage", time.Second, "how long each outage lasts")
+	pressure = flag.Duration("pressure", 2*time.Second, "how long writers outrun a slow database, and others write the same rows")
+	seed     = flag.Uint64("seed", rand.Uint64(), "of everything that is random")
 )
 
 func TestMain(m *testing.M) {

@@ -32,6 +32,7 @@ type place struct {
 	server *testdb.Server // nil if it is shared with other tests, and for SQLite
 	proxy  *testdb.Proxy  // nil for SQLite, which has no network
 	sql    *sql.DB
+	user   string // whom the engine comes as, if not as the test does
 }
 
 // everywhere runs a test over each kind of database, side by side. own: on a server
@@ -76,25 +77,37 @@ func newPlace(t *testing.T, kind string, own bool, settings map[string]string) *
 // connect makes the test's own way, and the engine's.
 func (p *place) connect(t *testing.T) {
 	t.Helper()
-	var err error
-	if p.kind == "sqlite" {
-		p.sql, err = sql.Open("sqlite", p.file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=foreign_keys(1)")
-	} else {
-		u, parseErr := url.Parse(p.url)
-		must(t, parseErr)
+	p.sql = openSQL(t, p.kind, p.url)
+	if p.kind != "sqlite" {
+		u, err := url.Parse(p.url)
+		must(t, err)
 		p.proxy = testdb.StartProxy(t, u.Host)
-		if p.kind == "postgres" {
-			p.sql, err = sql.Open("pgx", p.url)
-		} else {
+	}
+}
+
+// openSQL opens a database by its plain driver.
+func openSQL(t *testing.T, kind, rawURL string) *sql.DB {
+	t.Helper()
+	var db *sql.DB
+	var err error
+	switch kind {
+	case "sqlite":
+		db, err = sql.Open("sqlite", strings.TrimPrefix(rawURL, "sqlite:")+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=foreign_keys(1)")
+	case "postgres":
+		db, err = sql.Open("pgx", rawURL)
+	default:
+		var u *url.URL
+		if u, err = url.Parse(rawURL); err == nil {
 			cfg := driver.NewConfig()
 			cfg.User, cfg.Net, cfg.Addr, cfg.DBName = u.User.Username(), "tcp", u.Host, u.Path[1:]
 			cfg.MultiStatements, cfg.Logger = true, &driver.NopLogger{}
-			p.sql, err = sql.Open("mysql", cfg.FormatDSN())
+			db, err = sql.Open("mysql", cfg.FormatDSN())
 		}
 	}
 	must(t, err)
-	p.sql.SetMaxIdleConns(0) // none that a stopped server would leave broken
-	t.Cleanup(func() { _ = p.sql.Close() })
+	db.SetMaxIdleConns(0) // none that a stopped server would leave broken
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
 // through is the place's URL, through the proxy.
@@ -102,7 +115,11 @@ func (p *place) through() string {
 	if p.proxy == nil {
 		return p.url
 	}
-	return p.proxy.Through(p.url)
+	through := p.proxy.Through(p.url)
+	if p.user != "" {
+		through = strings.Replace(through, "lull@", p.user+"@", 1)
+	}
+	return through
 }
 
 func openSink(kind, url string) (sink.Sink, error) {
