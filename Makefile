@@ -73,9 +73,15 @@ stress: prepare cgo ## the long form of the engine's random tests; as in: make s
 # How often a flush is cut short on each database, and how often each database is killed in one.
 CUTS ?= 5000
 DATABASE_KILLS ?= 100
+# How long each kind of outage lasts, in real and in simulated time, and how long writers outrun a slow
+# database or share its rows with another program.
+OUTAGE ?= 60s
+SIMULATED ?= 1h
+PRESSURE ?= 3m
 
 trouble: prepare cgo ## the long form of test/trouble: cuts, outages, bad rows; as in: make trouble CUTS=5000
-	CGO_ENABLED=1 $(GO) test -v -count=1 -timeout 24h ./test/trouble -args -cuts=$(CUTS) -kills=$(DATABASE_KILLS) -seed=$(SEED)
+	CGO_ENABLED=1 $(GO) test -v -count=1 -timeout 24h ./test/trouble -args -cuts=$(CUTS) -kills=$(DATABASE_KILLS) \
+		-outage=$(OUTAGE) -simulated=$(SIMULATED) -pressure=$(PRESSURE) -seed=$(SEED)
 
 # How many commands are sent to Lull and to Redis.
 COMMANDS ?= 10000000

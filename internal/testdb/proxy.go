@@ -37,7 +37,9 @@ type Proxy struct {
 	passed   [2]int64
 	cuts     int
 	accepted int
-	open     map[*link]struct{}
+	// redirected is the target of new connections, if not target.
+	redirected string
+	open       map[*link]struct{}
 }
 
 // link is one client's connection and its continuation to the server.
@@ -64,6 +66,15 @@ func (p *Proxy) Addr() string { return fmt.Sprintf("127.0.0.1:%d", p.port.number
 
 // Through returns the URL with the target's address replaced by the proxy's.
 func (p *Proxy) Through(url string) string { return strings.Replace(url, p.target, p.Addr(), 1) }
+
+// Redirect leads new connections to another target (host:port), and cuts the old ones:
+// a failover, as a virtual address or a name makes it.
+func (p *Proxy) Redirect(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.redirected = target
+	p.cut()
+}
 
 // CutAfter lets n more bytes pass in the direction, counted over all connections,
 // and cuts all connections in place of the next byte. It works once; new
@@ -170,7 +181,13 @@ func (p *Proxy) connect(client net.Conn) {
 		client.Close()
 		return
 	}
-	server, err := net.Dial("tcp", p.target)
+	p.mu.Lock()
+	target := p.target
+	if p.redirected != "" {
+		target = p.redirected
+	}
+	p.mu.Unlock()
+	server, err := net.Dial("tcp", target)
 	if err != nil {
 		client.Close()
 		return

@@ -223,7 +223,7 @@ func (p *place) checkCoalesced(t *testing.T, n int64, line *proof.Line) {
 		line.Lost.Add(n - events)
 	}
 	p.wantRows(t, `SELECT count(*) FROM audit WHERE what LIKE '%changed%'`, "0")
-	p.wantRows(t, `SELECT n FROM counters`, fmt.Sprint(n))
+	p.wantRows(t, `SELECT n FROM counters WHERE name = 'c'`, fmt.Sprint(n))
 	p.wantRows(t, `SELECT count(*), count(DISTINCT n), sum(n) FROM events`, fmt.Sprintf("%d|%d|%d", n, n, n*(n+1)/2))
 	p.wantRows(t, `SELECT id, body FROM notes`, fmt.Sprintf("%d|of note:%d", n, n))
 }

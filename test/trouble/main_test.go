@@ -19,11 +19,12 @@ import (
 )
 
 var (
-	cuts     = flag.Int("cuts", 300, "how often a flush is cut short, on each database")
-	kills    = flag.Int("kills", 3, "how often each database is killed in mid-flush")
-	outage   = flag.Duration("outage", time.Second, "how long each outage lasts")
-	pressure = flag.Duration("pressure", 2*time.Second, "how long writers outrun a slow database, and others write the same rows")
-	seed     = flag.Uint64("seed", rand.Uint64(), "of everything that is random")
+	cuts      = flag.Int("cuts", 300, "how often a flush is cut short, on each database")
+	kills     = flag.Int("kills", 3, "how often each database is killed in mid-flush")
+	outage    = flag.Duration("outage", time.Second, "how long each outage lasts")
+	pressure  = flag.Duration("pressure", 2*time.Second, "how long writers outrun a slow database, and others write the same rows")
+	simulated = flag.Duration("simulated", time.Minute, "how long an outage in simulated time lasts")
+	seed      = flag.Uint64("seed", rand.Uint64(), "of everything that is random")
 )
 
 func TestMain(m *testing.M) {

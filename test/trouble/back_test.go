@@ -1,0 +1,182 @@
+package trouble
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lullcache/lull"
+	"github.com/lullcache/lull/internal/proof"
+	"github.com/lullcache/lull/internal/testdb"
+	sqlitedriver "modernc.org/sqlite"
+)
+
+// TestDatabaseGoesBack restores an older copy of the database under a running engine,
+// and once more while none runs. It is noticed, and what the copy lacks is flushed again
+// from the log, once.
+func TestDatabaseGoesBack(t *testing.T) {
+	everywhere(t, true, func(t *testing.T, p *place) {
+		line := proof.NewLine(t, *seed)
+		p.makeLedger(t)
+		dir := t.TempDir()
+		var noticed atomic.Int64
+		change := func(o *lull.Options) {
+			ledgerSpecs(o)
+			say := o.OnEvent
+			o.OnEvent = func(e lull.Event) {
+				if say(e); e.Kind == "database went back" {
+					noticed.Add(1)
+				}
+			}
+		}
+		db := p.open(t, dir, change)
+		c := &cutter{p: p, db: db}
+		rounds := func(n int) {
+			for range n {
+				c.round(t)
+			}
+		}
+		rounds(10)
+		back := p.keep(t)
+		rounds(20)
+		back(t) // under the engine
+		notice(t, db, -1)
+		rounds(5)
+		if noticed.Load() == 0 {
+			line.Lost.Add(1)
+			t.Error("nobody noticed that the database went back")
+		}
+		p.checkCoalesced(t, c.n, line)
+		closeDB(t, db)
+		back(t) // while none runs
+		c.db = p.open(t, dir, change)
+		rounds(5)
+		closeDB(t, c.db)
+		p.checkCoalesced(t, c.n, line)
+		line.Tried(2, "restores")
+	})
+}
+
+// notice has a flush find out that the database went back, with a write that needs no
+// row: what is loaded before that may still be of the older state.
+func notice(t *testing.T, db *lull.DB, n int) {
+	t.Helper()
+	must(t, set(t.Context(), db, "counter:notice", fmt.Sprint(n)))
+	settle(t, db)
+}
+
+// keep copies the database as it is now and returns how to put the copy back.
+func (p *place) keep(t *testing.T) (back func(t *testing.T)) {
+	t.Helper()
+	if p.kind == "sqlite" {
+		older := p.file + ".older"
+		p.exec(t, `VACUUM INTO '`+older+`'`)
+		return func(t *testing.T) { restoreSQLite(t, p.sql, older) }
+	}
+	p.server.Stop(testdb.Graceful)
+	p.server.Keep()
+	p.server.Restart()
+	return func(t *testing.T) {
+		p.server.Kill()
+		p.server.PutBack()
+		p.server.Restart()
+	}
+}
+
+// restoreSQLite writes a copy over a database that others have open, through SQLite's
+// own way of backup.
+func restoreSQLite(t *testing.T, db *sql.DB, from string) {
+	t.Helper()
+	conn, err := db.Conn(t.Context())
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.Raw(func(c any) error {
+		restorer, ok := c.(interface {
+			NewRestore(string) (*sqlitedriver.Backup, error)
+		})
+		if !ok {
+			return fmt.Errorf("the driver cannot restore: %T", c)
+		}
+		b, err := restorer.NewRestore(from)
+		if err != nil {
+			return err
+		}
+		_, err = b.Step(-1)
+		for n := 0; err != nil && n < 500; n++ { // another connection reads or writes
+			time.Sleep(10 * time.Millisecond)
+			_, err = b.Step(-1)
+		}
+		if end := b.Finish(); err == nil {
+			err = end
+		}
+		return err
+	}))
+}
+
+// TestLaggingStandbyIsPromoted has a PostgreSQL standby that was cut off from its
+// primary become the server. What it never got is flushed again.
+func TestLaggingStandbyIsPromoted(t *testing.T) {
+	t.Parallel()
+	line := proof.NewLine(t, *seed)
+	p := newPlace(t, "postgres", true, nil)
+	p.makeLedger(t)
+	var noticed atomic.Int64
+	db := p.open(t, t.TempDir(), func(o *lull.Options) {
+		ledgerSpecs(o)
+		say := o.OnEvent
+		o.OnEvent = func(e lull.Event) {
+			if say(e); e.Kind == "database went back" {
+				noticed.Add(1)
+			}
+		}
+	})
+	c := &cutter{p: p, db: db}
+	c.round(t)
+	standby := p.server.Standby(t)
+	u, err := url.Parse(p.url)
+	must(t, err)
+	second := &place{kind: p.kind, url: strings.Replace(p.url, u.Host, standby.Addr(), 1), server: standby}
+	second.sql = openSQL(t, second.kind, second.url)
+	for range 5 {
+		c.round(t)
+	}
+	eventually(t, "the standby has what was flushed", func() bool { return second.number(t, `SELECT n FROM counters WHERE name = 'c'`) == c.n })
+	// From here on nothing arrives there. (With its replay paused it would lag as well, but
+	// a promotion replays all that has arrived.)
+	second.exec(t, `ALTER SYSTEM SET primary_conninfo = ''`, `SELECT pg_reload_conf()`)
+	eventually(t, "the standby is cut off", func() bool { return second.number(t, `SELECT count(*) FROM pg_stat_wal_receiver`) == 0 })
+	for range 20 {
+		c.round(t)
+	}
+	had := second.number(t, `SELECT n FROM counters WHERE name = 'c'`)
+	p.server.Kill()
+	promote(t, second)
+	p.proxy.Redirect(standby.Addr())
+	notice(t, db, -1)
+	for range 5 {
+		c.round(t)
+	}
+	closeDB(t, db)
+	line.Tried(1, "promotions")
+	line.Tried(int(noticed.Load()), "times noticed")
+	if noticed.Load() == 0 {
+		line.Lost.Add(1)
+		t.Error("nobody noticed that the standby lagged")
+	}
+	t.Logf("the standby had %d of %d rounds when it was promoted", had, c.n-5)
+	second.checkCoalesced(t, c.n, line)
+}
+
+func promote(t *testing.T, p *place) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := p.sql.ExecContext(ctx, `SELECT pg_promote(true, 60)`); err != nil {
+		t.Fatalf("promote: %v", err)
+	}
+}
