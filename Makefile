@@ -44,14 +44,15 @@ bench: prepare ## measure Lull beside Redis and plain SQL, write docs/benchmarks
 	$(GO) test -v -count=1 -timeout 24h -run TestMatrix ./test/bench -args -docs=$(CURDIR)/docs -scale=$(SCALE) -rounds=$(ROUNDS) \
 		-only=$(ONLY) -server-cpus=$(SERVER_CPUS) -load-cpus=$(LOAD_CPUS)
 
-# How often each database's Lull is killed, how many histories are checked for each database, and what is
-# random. RACE=1 builds the server that is killed with the race detector too.
+# How often each database's Lull is killed, how many histories are checked and how often a stopped Lull wakes
+# up for each database, and what is random. RACE=1 builds the server that is killed with the race detector too.
 KILLS ?= 2000
 HISTORIES ?= 67
+ZOMBIES ?= 167
 SEED ?= $(shell date +%s)
 
 crash: prepare $(if $(RACE),cgo) ## kill Lull and its databases under load; as in: make crash KILLS=2000 SEED=1
-	$(GO) test -v -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -histories=$(HISTORIES) -seed=$(SEED) $(if $(RACE),-race-server)
+	$(GO) test -v -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -histories=$(HISTORIES) -zombies=$(ZOMBIES) -seed=$(SEED) $(if $(RACE),-race-server)
 
 # At how many of 2,000 file operations the power is cut, at each ack level; how many of a
 # log's 524,288 bits are flipped.

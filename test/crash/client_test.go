@@ -130,7 +130,7 @@ func (c *client) round(ctx context.Context) {
 		time.Sleep(time.Duration(c.rng.Int64N(int64(pauseMax))))
 	}
 	for _, t := range c.current() {
-		t.settle()
+		t.settle(c.w.troubled.Load())
 	}
 }
 

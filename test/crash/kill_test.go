@@ -133,7 +133,7 @@ func (w *world) killTheStart() {
 func (w *world) cutConnections() {
 	w.configure(conditions{})
 	w.in.start()
-	w.away.Store(true)
+	w.trouble()
 	w.rep.outages.Add(1)
 	stop := w.load()
 	for range 1 + w.rng.IntN(4) {
@@ -163,7 +163,7 @@ func (w *world) killDatabase() {
 	w.in.start()
 	stop := w.load()
 	w.between(20*time.Millisecond, 150*time.Millisecond)
-	w.away.Store(true)
+	w.trouble()
 	w.rep.databaseKills.Add(1)
 	w.d.down(w.t)
 	w.between(20*time.Millisecond, 150*time.Millisecond)
@@ -221,6 +221,7 @@ func (w *world) takeTableAway() {
 	stop := w.load()
 	w.between(10*time.Millisecond, 50*time.Millisecond)
 	w.parked.Store(true)
+	w.troubled.Store(true)
 	w.rep.parks.Add(1)
 	w.rename("parkable", "parkable_away")
 	w.between(50*time.Millisecond, 300*time.Millisecond)
@@ -229,7 +230,7 @@ func (w *world) takeTableAway() {
 		w.rename("parkable_away", "parkable")
 		w.between(0, 100*time.Millisecond)
 	}
-	w.away.Store(true) // SQL may have what is parked as letters
+	w.trouble() // SQL may have what is parked as letters
 	w.killLull(stop)
 	if !first {
 		w.rename("parkable_away", "parkable")

@@ -3,7 +3,6 @@ package crash
 import (
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -23,7 +22,7 @@ func TestTerminate(t *testing.T) {
 			stop()
 			w.checkSQL(w.clients, (*client).current, "after SIGTERM")
 		}
-		w.away.Store(true)
+		w.trouble()
 		w.configure(conditions{ack: "disk", more: "shutdown_timeout: 500ms\n"})
 		w.in.start()
 		stop := w.load()
@@ -65,64 +64,6 @@ func TestOneProcessForADirectory(t *testing.T) {
 		t.Errorf("the first Lull after that: %v", err)
 	}
 	in.end(0)
-}
-
-// TestZombie stops a Lull (SIGSTOP) in the middle of its writes, lets another take its
-// lane, and lets it go on: it must not write any more, and says so.
-func TestZombie(t *testing.T) {
-	t.Parallel()
-	eachDatabase(t, func(t *testing.T, d *database) {
-		old, young := newInstance(t, release), newInstance(t, release)
-		yaml := fmt.Sprintf("database: %q\nflush: {max_delay: 20ms, lull: 2ms}\nlog: {segment_bytes: 1MiB, max_bytes: 64MiB}\nwrite_timeout: 2s\n", d.url)
-		old.configure(yaml)
-		young.configure(yaml)
-		zombie := old.start()
-		set := func(in *instance, key, value string) error {
-			rdb := in.client()
-			defer rdb.Close()
-			return rdb.Set(t.Context(), key, value, 0).Err()
-		}
-		for i := range 50 {
-			if err := set(old, "key", fmt.Sprint("old ", i)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		// Not in the middle of a transaction: its locks would be waited for, on the servers
-		// until they end it for being idle, in SQLite for as long as the process stands.
-		if err := old.flush(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(100 * time.Millisecond)
-		old.signal(syscall.SIGSTOP)
-		young.args = []string{"--new-log"}
-		young.start()
-		if err := set(young, "key", "young"); err != nil {
-			t.Fatalf("SET in the Lull that has taken over: %v", err)
-		}
-		if err := young.flush(); err != nil {
-			t.Fatalf("LULL FLUSH in the Lull that has taken over: %v", err)
-		}
-		old.signal(syscall.SIGCONT)
-		deadline := time.Now().Add(endWait)
-		for err := error(nil); err == nil; err = set(old, "key", "zombie") {
-			if time.Now().After(deadline) {
-				t.Fatal("the Lull that was stopped still takes writes")
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		zombie.waitFor(t, "another process")
-		if err := set(old, "key", "zombie"); err == nil || !strings.Contains(err.Error(), "MISCONF") {
-			t.Errorf("SET in the Lull that was stopped: got %v, want MISCONF", err)
-		}
-		if err := young.flush(); err != nil {
-			t.Errorf("LULL FLUSH: %v", err)
-		}
-		key := &thing{verb: verbOf("SET"), key: "key"}
-		if got, err := d.rows(t.Context(), key); err != nil || len(got) != 1 || got[0] != "young" {
-			t.Errorf("SQL holds %q, %v; want what the Lull wrote that has taken over", got, err)
-		}
-		young.end(0)
-	})
 }
 
 func (in *instance) flush() error {

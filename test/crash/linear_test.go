@@ -13,6 +13,8 @@ import (
 
 	"github.com/anishathalye/porcupine"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lullcache/lull/internal/testdb"
 )
 
 var histories = flag.Int("histories", 4, "how many histories with kills inside are checked for linearizability, on each database")
@@ -25,7 +27,8 @@ const (
 )
 
 // TestLinearizable: clients use few keys at the same time, and Lull is killed and
-// started again in between. There has to be an order of all commands on a key that
+// started again in between; half of its lives have next to no memory for clean keys, and
+// in half of the histories the database goes away and comes back. There has to be an order of all commands on a key that
 // explains each answer, in which a command stands between its sending and its answer.
 // One that was not answered stands before the kill, or nowhere: what did not happen
 // by then must not happen later.
@@ -33,13 +36,26 @@ func TestLinearizable(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, d *database) {
 		in := newInstance(t, release)
+		var proxy *testdb.Proxy
+		if d.server != nil {
+			proxy = testdb.StartProxy(t, d.server.Addr())
+			d.url = proxy.Through(d.url)
+		}
 		tried := newReport(t)
 		rng := rand.New(rand.NewPCG(*seed, 2<<32))
 		for n := range *histories {
 			h := &history{number: n, rep: tried, begun: time.Now()}
+			if n%2 == 0 {
+				h.proxy = proxy
+			}
 			for life := range linearKills + 1 {
-				in.configure(fmt.Sprintf("database: %q\nack: %s\nflush: {max_delay: 15ms, lull: 2ms}\n%s", d.url, acks[(n+life)%len(acks)], mappings))
+				memory := []string{"1GiB", "1MiB"}[(n+life)%2]
+				in.configure(fmt.Sprintf("database: %q\nack: %s\nmax_memory: %s\nwrite_timeout: 2s\nflush: {max_delay: 15ms, lull: 2ms}\n%s",
+					d.url, acks[(n+life)%len(acks)], memory, mappings))
 				in.start()
+				if memory == "1MiB" {
+					h.fill(t, in)
+				}
 				h.live(t, in, rng.Uint64(), life < linearKills, time.Duration(5+rng.IntN(60))*time.Millisecond)
 			}
 			in.end(0)
@@ -52,6 +68,7 @@ func TestLinearizable(t *testing.T) {
 type history struct {
 	number int
 	rep    *report
+	proxy  *testdb.Proxy // to take the database away meanwhile; nil: it stays
 	begun  time.Time
 
 	mu  sync.Mutex
@@ -68,6 +85,24 @@ type answer struct {
 	maybe bool // not even whether it was done
 }
 
+// fill takes more memory than there is, so that what is clean is evicted.
+func (h *history) fill(t *testing.T, in *instance) {
+	rdb := in.client()
+	defer rdb.Close()
+	for i := range 6 {
+		if err := rdb.Set(t.Context(), fmt.Sprint("fill:", i), strings.Repeat("x", 250<<10), 0).Err(); err != nil && !h.refusal(err) {
+			t.Errorf("filling the memory: %v", err)
+		}
+	}
+}
+
+// refusal reports whether an error says that nothing was done, for a reason.
+func (h *history) refusal(err error) bool {
+	text := err.Error()
+	return strings.HasPrefix(text, "LOADING ") || strings.HasPrefix(text, "BUSY ") ||
+		strings.HasPrefix(text, "NODB ") && (h.proxy != nil || strings.Contains(text, "the lane is not taken yet"))
+}
+
 func (h *history) now() int64 { return int64(time.Since(h.begun)) }
 
 // live is one life of the server: clients write and read until it is killed, or
@@ -78,6 +113,13 @@ func (h *history) live(t *testing.T, in *instance, seed uint64, kill bool, after
 	unanswered := make([]*porcupine.Operation, linearClients)
 	for id := range linearClients {
 		running.Go(func() { unanswered[id] = h.client(t, in, id, rand.New(rand.NewPCG(seed, uint64(id)))) })
+	}
+	if h.proxy != nil {
+		time.Sleep(after / 2)
+		h.rep.outages.Add(1)
+		h.proxy.Refuse()
+		time.Sleep(after / 2)
+		h.proxy.Resume()
 	}
 	if kill {
 		time.Sleep(after)
@@ -121,8 +163,9 @@ func (h *history) client(t *testing.T, in *instance, id int, rng *rand.Rand) *po
 			return &op
 		case strings.HasPrefix(err.Error(), "TIMEOUT "):
 			op.Output = answer{}
-		case strings.HasPrefix(err.Error(), "LOADING "):
-			continue // nothing was done
+		case h.refusal(err):
+			h.rep.refused.Add(1)
+			continue
 		case strings.HasPrefix(err.Error(), "ERR value is not an integer"):
 			op.Output = answer{text: "not an integer", known: true}
 		default:
@@ -167,7 +210,7 @@ func (c call) command() []any {
 
 // check looks for the order.
 func (h *history) check(t *testing.T) {
-	h.rep.checked.Add(1)
+	h.rep.histories.Add(1)
 	model := linearModel.ToModel()
 	result, info := porcupine.CheckOperationsVerbose(model, h.ops, checkWait)
 	if result == porcupine.Ok {

@@ -23,7 +23,7 @@ type op struct {
 type counter struct {
 	what     string
 	possible []int64 // rising
-	loose    []int64 // sums of the unanswered commands of this round, in their order
+	loose    []int64 // the unanswered commands of this round, in their order
 }
 
 func newCounter(what string) *counter { return &counter{what: what, possible: []int64{0}} }
@@ -45,24 +45,25 @@ func (c *counter) kept(d int64) {
 	}
 }
 
-func (c *counter) unanswered(d int64) {
-	if n := len(c.loose); n > 0 {
-		d += c.loose[n-1]
-	}
-	c.loose = append(c.loose, d)
-}
+func (c *counter) unanswered(d int64) { c.loose = append(c.loose, d) }
 
 // settle ends a round: of what was not answered any number of the first commands may
-// be in.
-func (c *counter) settle() {
-	for _, p := range slices.Clone(c.possible) {
-		for _, d := range c.loose {
-			c.possible = append(c.possible, p+d)
+// be in. If some may have been refused, any of them may.
+func (c *counter) settle(refusals bool) {
+	sums := slices.Clone(c.possible)
+	first := slices.Clone(c.possible)
+	for _, d := range c.loose {
+		if refusals {
+			first = slices.Clone(sums)
 		}
+		for i := range first {
+			first[i] += d
+		}
+		sums = append(sums, first...)
+		slices.Sort(sums)
+		sums = slices.Compact(sums)
 	}
-	c.loose = nil
-	slices.Sort(c.possible)
-	c.possible = slices.Compact(c.possible)
+	c.possible, c.loose = sums, nil
 }
 
 // saw compares a value that was read through Lull with what is possible: from then on

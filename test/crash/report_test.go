@@ -86,7 +86,9 @@ func (r *report) wrong(kind *atomic.Int64, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.details) < detailsMax {
-		r.details = append(r.details, fmt.Sprintf("round %d: "+format, append([]any{r.round.Load()}, args...)...))
+		detail := fmt.Sprintf("round %d: "+format, append([]any{r.round.Load()}, args...)...)
+		fmt.Printf("%s %s: %s\n", time.Now().Format(time.TimeOnly), r.name, detail) // a long run may be stopped before its end
+		r.details = append(r.details, detail)
 	}
 }
 

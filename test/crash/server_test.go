@@ -157,9 +157,8 @@ func (in *instance) ready(p *process) error {
 	ctx, cancel := context.WithTimeout(context.Background(), readyWait)
 	defer cancel()
 	for {
-		c, err := net.DialTimeout("tcp", in.addr, time.Second)
+		err := in.ping()
 		if err == nil {
-			c.Close()
 			return nil
 		}
 		select {
@@ -170,6 +169,27 @@ func (in *instance) ready(p *process) error {
 		case <-time.After(3 * time.Millisecond):
 		}
 	}
+}
+
+// ping asks for any answer. A connection alone would not do: who dials a port of his own
+// again and again may reach himself.
+func (in *instance) ping() error {
+	c, err := net.DialTimeout("tcp", in.addr, time.Second)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	answer := make([]byte, 1)
+	if err = c.SetDeadline(time.Now().Add(readyWait)); err == nil {
+		_, err = c.Write([]byte("PING\r\n"))
+	}
+	if err == nil {
+		_, err = c.Read(answer)
+	}
+	if err == nil && answer[0] == 'P' {
+		err = errors.New("it is our own voice")
+	}
+	return err
 }
 
 // kill is kill -9, if a process runs.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,11 +80,12 @@ func (s *soaking) step() {
 	w.between(*faultEvery/2, *faultEvery)
 	name, broken := s.fault()
 	s.tried[name]++
+	w.rep.faults.Add(1)
 	if broken == nil {
 		w.killLull(stop)
 		return
 	}
-	w.away.Store(true)
+	w.trouble()
 	broken()
 	w.between(*faultEvery/4, *faultEvery/2)
 	stop()
@@ -96,10 +98,12 @@ func (s *soaking) step() {
 func (s *soaking) fault() (name string, breakIt func()) {
 	w, d := s.w, s.w.d
 	pause := func() { w.between(*faultEvery/10, *faultEvery/2) }
-	n := w.rng.IntN(6)
+	n := w.rng.IntN(8)
 	switch {
 	case n == 0:
 		return "Lull killed", nil
+	case n == 6:
+		return "Lull paused", func() { w.in.signal(syscall.SIGSTOP); pause(); w.in.signal(syscall.SIGCONT) }
 	case d.server == nil:
 		return "file locked", func() { w.rep.outages.Add(1); d.down(w.t); pause(); d.up(w.t) }
 	case n == 1:
@@ -108,6 +112,8 @@ func (s *soaking) fault() (name string, breakIt func()) {
 		return "database stopped", func() { w.rep.outages.Add(1); d.server.Stop(testdb.Graceful); pause(); d.up(w.t) }
 	case n == 3:
 		return "database paused", func() { w.rep.outages.Add(1); d.server.Pause(); pause(); d.server.Continue() }
+	case n == 7:
+		return "connections without an answer", func() { w.rep.outages.Add(1); w.proxy.Hang(); pause(); w.proxy.Resume() }
 	case n == 4:
 		return "connections refused", func() { w.rep.outages.Add(1); w.proxy.Refuse(); w.proxy.Cut(); pause(); w.proxy.Resume() }
 	}

@@ -112,10 +112,11 @@ func (t *thing) next(r *report, rng *rand.Rand, n int64) op {
 	case t.counter != nil:
 		d := 1 + rng.Int64N(3)
 		return op{
-			args:       t.write(t, d),
-			acked:      func(reply string) { t.counter.acked(r, d, reply) },
-			kept:       func() { t.counter.kept(d) },
-			unanswered: func() { t.counter.unanswered(d) },
+			mayBeRefused: t.name == "HINCRBY parkable",
+			args:         t.write(t, d),
+			acked:        func(reply string) { t.counter.acked(r, d, reply) },
+			kept:         func() { t.counter.kept(d) },
+			unanswered:   func() { t.counter.unanswered(d) },
 		}
 	case t.register != nil:
 		v := t.value(rng, n)
@@ -214,9 +215,9 @@ func first(items []string) string {
 }
 
 // settle ends a round.
-func (t *thing) settle() {
+func (t *thing) settle(refusals bool) {
 	if t.counter != nil {
-		t.counter.settle()
+		t.counter.settle(refusals)
 	}
 }
 

@@ -29,6 +29,7 @@ type world struct {
 	// away: refusals are no surprise, since the database is or was away; parked: nor are
 	// they on the table that was taken away.
 	away, parked atomic.Bool
+	troubled     atomic.Bool // either of them in this round
 	late         atomic.Bool // some of this round's answers say that SQL does not have the write
 	surprises    atomic.Int64
 	position     atomic.Int64 // of the last snapshot
@@ -121,11 +122,17 @@ func (w *world) flush() {
 	w.t.Fatalf("LULL FLUSH: %v", err)
 }
 
+// trouble says that the database is not as it should be, for the rest of the round.
+func (w *world) trouble() {
+	w.away.Store(true)
+	w.troubled.Store(true)
+}
+
 // depart takes the database away from Lull, comeBack brings it back. A server refuses
 // connections, of SQLite's file somebody else holds the write lock.
 func (w *world) depart() {
 	w.t.Helper()
-	w.away.Store(true)
+	w.trouble()
 	w.rep.outages.Add(1)
 	if w.proxy != nil {
 		w.proxy.Refuse()
@@ -160,6 +167,7 @@ func (w *world) cut() {
 func (w *world) load() (stop func()) {
 	w.ackedBefore = w.rep.acked.Load()
 	w.late.Store(false)
+	w.troubled.Store(w.away.Load() || w.parked.Load())
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, c := range w.clients {
