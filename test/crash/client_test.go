@@ -47,7 +47,7 @@ func newClient(w *world, number int) *client {
 	for _, t := range c.twins {
 		t.register = newRegister(t.key)
 	}
-	c.things = newThings(number)
+	c.things = newThings(number, w.refusals)
 	return c
 }
 
@@ -77,7 +77,7 @@ func (c *client) renew(generation int) {
 		t.drop()
 	}
 	c.old = append(c.old, c.things...)
-	c.things = newThings(generation*1000 + c.number)
+	c.things = newThings(generation*1000+c.number, c.w.refusals)
 }
 
 func (c *client) connect() {

@@ -17,7 +17,7 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, d *database) {
 		release.build(t)
-		w := newWorld(t, d, failpoints)
+		w := newWorld(t, d, failpoints, true)
 		var weather, places deck
 		for _, c := range circumstances {
 			if d.server != nil || !c.serversOnly {

@@ -12,7 +12,7 @@ import (
 func TestTerminate(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, d *database) {
-		w := newWorld(t, d, release)
+		w := newWorld(t, d, release, false)
 		for range acks {
 			w.configure(conditions{})
 			w.in.start()

@@ -54,7 +54,7 @@ type soaking struct {
 }
 
 func newSoak(t *testing.T, d *database) *soaking {
-	s := &soaking{tried: map[string]int{}, w: newWorld(t, d, release)}
+	s := &soaking{tried: map[string]int{}, w: newWorld(t, d, release, false)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -61,14 +61,15 @@ type thing struct {
 	key, field string
 	rowKey     []any // of the mapped row; nil: generic
 	large      bool  // its values fill segments of the log
+	refusals   bool  // some of its values are refused by the database
 	counter    *counter
 	register   *register
 	bag        *bag
 }
 
 // newThings makes a place for each verb in generic and mapped tables. id tells apart
-// those of one client and generation.
-func newThings(id int) []*thing {
+// those of one client and generation. With refusals the database refuses some values.
+func newThings(id int, refusals bool) []*thing {
 	s := strconv.Itoa(id)
 	all := []*thing{
 		{verb: verbOf("SET"), key: "set:" + s},
@@ -81,7 +82,7 @@ func newThings(id int) []*thing {
 		{verb: verbOf("ZINCRBY"), key: "zset", field: "m" + s},
 		{verb: verbOf("ZINCRBY"), key: "leaderboard:eu", field: s, rowKey: []any{"eu", id}},
 		{verb: verbOf("SET"), key: "big:" + s, large: true},
-		{verb: verbOf("HSET picky"), key: "picky:" + s, rowKey: []any{id}},
+		{verb: verbOf("HSET picky"), key: "picky:" + s, rowKey: []any{id}, refusals: refusals},
 		{verb: verbOf("HINCRBY parkable"), key: "parkable:" + s, rowKey: []any{id}},
 		{verb: verbOf("XADD"), key: "stream:" + s},
 		{verb: verbOf("XADD"), key: "events:t" + s, rowKey: []any{"t" + s}},
@@ -142,7 +143,7 @@ func (t *thing) next(r *report, rng *rand.Rand, n int64) op {
 func (t *thing) value(rng *rand.Rand, n int64) string {
 	switch {
 	case t.register.refused != nil:
-		if rng.IntN(8) == 0 {
+		if t.refusals && rng.IntN(8) == 0 {
 			return fmt.Sprintf("%d07", n)
 		}
 		return fmt.Sprintf("%d00", n)

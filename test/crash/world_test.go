@@ -16,15 +16,16 @@ import (
 // world is one database, one server that is killed again and again, and the clients
 // and the reader that watch whether the two keep what was promised.
 type world struct {
-	t       *testing.T
-	d       *database
-	proxy   *testdb.Proxy // Lull's way to the database; nil for SQLite
-	in      *instance
-	rep     *report
-	seed    uint64
-	rng     *rand.Rand
-	clients []*client
-	shared  []*sharedCounter
+	t        *testing.T
+	d        *database
+	proxy    *testdb.Proxy // Lull's way to the database; nil for SQLite
+	in       *instance
+	rep      *report
+	seed     uint64
+	rng      *rand.Rand
+	clients  []*client
+	shared   []*sharedCounter
+	refusals bool // the database refuses some values
 
 	// away: refusals are no surprise, since the database is or was away; parked: nor are
 	// they on the table that was taken away.
@@ -44,8 +45,9 @@ type world struct {
 
 const clientsMax = 8
 
-func newWorld(t *testing.T, d *database, p *program) *world {
-	w := &world{t: t, d: d, in: newInstance(t, p), seed: *seed, shared: newShared(), rep: newReport(t)}
+// newWorld begins one. With refusals some values are such as the database refuses.
+func newWorld(t *testing.T, d *database, p *program, refusals bool) *world {
+	w := &world{t: t, d: d, in: newInstance(t, p), seed: *seed, shared: newShared(), refusals: refusals, rep: newReport(t)}
 	if d.server != nil {
 		w.proxy = testdb.StartProxy(t, d.server.Addr())
 		d.url = w.proxy.Through(d.url)
