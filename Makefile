@@ -54,6 +54,13 @@ SEED ?= $(shell date +%s)
 crash: prepare $(if $(RACE),cgo) ## kill Lull and its databases under load; as in: make crash KILLS=2000 SEED=1
 	$(GO) test -v -count=1 -timeout 24h ./test/crash -args -kills=$(KILLS) -histories=$(HISTORIES) -zombies=$(ZOMBIES) -seed=$(SEED) $(if $(RACE),-race-server)
 
+# How many seeds the simulation runs, or the one whose trace it prints.
+SEEDS ?= 1000000
+
+.PHONY: sim
+sim: ## run the engine through any order of events, by seeds; as in: make sim SEEDS=100000, make sim SEED=7
+	$(GO) test -v -count=1 -timeout 0 -run 'TestSimulation$$' . -args -sim.seeds=$(SEEDS) $(if $(filter command,$(firstword $(origin SEED))),-sim.seed=$(SEED))
+
 # At how many of 2,000 file operations the power is cut, at each ack level; how many of a
 # log's 524,288 bits are flipped.
 CUTS ?= 2000

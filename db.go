@@ -33,6 +33,7 @@ type DB struct {
 	dirLock    io.Closer
 	log        *wal.Log // nil with Log.Off
 	logFrom    uint64   // where the log ended when it was opened
+	logStarted bool
 	flusher    *flush.Flusher
 	shards     [shardCount]shard
 	cuts       cutList
@@ -138,10 +139,8 @@ func (db *DB) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if db.log != nil {
-		if err := db.log.Start(); err != nil {
-			return fmt.Errorf("log: %w", err)
-		}
+	if err := db.startLog(); err != nil {
+		return err
 	}
 	if err := db.startFlusher(ctx, base, recovered); err != nil {
 		return err

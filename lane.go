@@ -43,7 +43,19 @@ func (db *DB) openLog() error {
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
-	db.log, db.logFrom = log, uint64(log.End())
+	db.log, db.logFrom, db.logStarted = log, uint64(log.End()), false
+	return nil
+}
+
+// startLog begins the log, unless it is.
+func (db *DB) startLog() error {
+	if db.log == nil || db.logStarted {
+		return nil
+	}
+	if err := db.log.Start(); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	db.logStarted = true
 	return nil
 }
 
@@ -81,6 +93,13 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 			c.Reset = true
 		} else if err := db.fits(live); err != nil {
 			return base{}, misfit{err}
+		}
+		if db.logFrom == 0 && !live.late {
+			// A new log's id lasts from here on: else the lane could be left to a log that
+			// never was, if the process dies before the log is begun.
+			if err := db.startLog(); err != nil {
+				return base{}, err
+			}
 		}
 		c.LogID = db.log.ID()
 		c.Reset = c.Reset || live.found && live.lane.LogID != c.LogID

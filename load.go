@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -185,7 +186,8 @@ func (l *load) read(ctx context.Context) error {
 			groups[k.t] = append(groups[k.t], i)
 		}
 	}
-	for t, members := range groups {
+	for _, t := range slices.SortedFunc(maps.Keys(groups), func(a, b *mapping.Table) int { return int(a.ID) - int(b.ID) }) {
+		members := groups[t]
 		switch {
 		case t.Def.Space == 0:
 			l.headers(members)
@@ -359,7 +361,8 @@ func (l *load) children(members []int) {
 		}
 		byKind[kindOf(typ)] = append(byKind[kindOf(typ)], i)
 	}
-	for kind, of := range byKind {
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		of := byKind[kind]
 		if kind == mapping.Stream {
 			l.tails(l.db.maps.Generic(kind), of)
 			continue

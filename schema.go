@@ -61,7 +61,7 @@ func (db *DB) learnSchema(ctx context.Context) (*schema, error) {
 	if !away(err) {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	s.err = err
+	s = &schema{err: err} // what it said before it went is worth nothing
 	if readErr != nil {
 		return nil, fmt.Errorf("database: %w; Lull can start without it only where it has seen its schema before", err)
 	}
@@ -136,7 +136,7 @@ func (db *DB) noKeys(ctx context.Context) (bool, error) {
 		none = false
 		return nil
 	})
-	return none, err
+	return none && err == nil, err
 }
 
 // compile makes the mapping and what the engine derives from it.

@@ -311,9 +311,9 @@ func (bl *builder) touch(t *tableBatch, o *op) {
 
 // room returns a slice for n values out of a larger one.
 func (bl *builder) room(n int) []value.Value {
-	const chunk = 4096
+	const chunkMin, chunkMax = 64, 4096
 	if cap(bl.arena)-len(bl.arena) < n {
-		bl.arena = make([]value.Value, 0, max(chunk, n))
+		bl.arena = make([]value.Value, 0, max(n, min(2*cap(bl.arena), chunkMax), chunkMin))
 	}
 	at := len(bl.arena)
 	bl.arena = bl.arena[:at+n]

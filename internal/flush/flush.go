@@ -163,6 +163,7 @@ type Flusher struct {
 	parked   map[uint16]sink.Reason
 	tried    map[uint16]sink.Reason // those that look right again and are tried just now
 	drops    []int64                // letters that the next batch removes
+	rewinds  uint64                 // how often the database was not where it was left
 	sealed   bool
 	backoff  time.Duration
 	lookAt   time.Time // when to look at parked tables again

@@ -69,11 +69,14 @@ func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) 
 func (f *Flusher) reclaim(ctx context.Context, to sink.Mark) error {
 	was := f.mark
 	state, err := f.untilClaimed(ctx, f.claimHeld)
-	if err != nil {
-		if sink.ClassOf(err) == sink.Fenced && ctx.Err() == nil {
-			return f.fenced(ctx, err)
+	for err != nil {
+		if sink.ClassOf(err) != sink.Fenced || ctx.Err() != nil {
+			return err
 		}
-		return err
+		if _, err := f.ownPast(ctx, err); err != nil {
+			return err
+		}
+		state, err = f.untilClaimed(ctx, f.claimHeld)
 	}
 	f.lane, f.mark = state, state.Mark
 	switch state.Mark {
@@ -94,28 +97,29 @@ func (f *Flusher) claimHeld(ctx context.Context) (sink.LaneState, error) {
 
 func (f *Flusher) laneID() sink.LaneID { return sink.LaneID{Name: f.o.Name, Lane: f.o.Lane} }
 
-// fenced looks whether it is another process that has the lane, or the database that
-// has gone back to an earlier state of ours. Epochs only rise: a lower one with our
-// log's id is our own past.
-func (f *Flusher) fenced(ctx context.Context, cause error) error {
+// ownPast looks whether it is another process that has the lane, which is an error, or the
+// database that has gone back to an earlier state of ours: then that is held from now on.
+// Epochs only rise: a lower one with our log's id is our own past. It reports false after a
+// pause if nothing can be said yet.
+func (f *Flusher) ownPast(ctx context.Context, cause error) (bool, error) {
 	state, found, err := f.o.Writer.Lane(ctx, f.laneID())
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return ctx.Err()
+		return false, ctx.Err()
 	case err != nil:
 		f.trouble(err)
-		return f.backOff(ctx)
+		return false, f.backOff(ctx)
 	case !found:
-		return fmt.Errorf("%w: the lane's row is gone, it had %s", ErrMark, markText(f.mark))
+		return false, fmt.Errorf("%w: the lane's row is gone, it had %s", ErrMark, markText(f.mark))
 	case state.LogID != f.o.LogID || state.Epoch > f.lane.Epoch:
-		return fmt.Errorf("%w (log %s, epoch %d; this one had log %s, epoch %d): %w", ErrFenced,
+		return false, fmt.Errorf("%w (log %s, epoch %d; this one had log %s, epoch %d): %w", ErrFenced,
 			state.LogID, state.Epoch, f.o.LogID, f.lane.Epoch, cause)
 	case state.Epoch == f.lane.Epoch && state.Mark == f.mark:
 		f.trouble(cause)
-		return f.backOff(ctx)
+		return false, f.backOff(ctx)
 	}
 	f.lane = state
-	return f.reclaim(ctx, f.mark)
+	return true, nil
 }
 
 // rewind begins again at the database's mark with what the log holds after it.
@@ -124,7 +128,8 @@ func (f *Flusher) rewind(ctx context.Context, why string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrMark, why, err)
 	}
-	f.pending, f.work = cuts, nil
+	f.pending, f.work, f.drops = cuts, nil, nil
+	f.rewinds++
 	f.gate.settle(f.mark.Position)
 	if err := f.reload(ctx); err != nil {
 		return err

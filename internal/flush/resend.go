@@ -42,11 +42,13 @@ func (f *Flusher) compareLetters(a, b *letter) int {
 
 // sendLetters tries letters again, and removes those in drops, in transactions of
 // their own that leave the mark where it is. It returns when it is known what became
-// of them.
+// of them. If the database is found to have gone back meanwhile it stops: those are not
+// the letters that are there now, and what they hold comes again from the log.
 func (f *Flusher) sendLetters(ctx context.Context, letters []*letter) error {
 	letters = slices.DeleteFunc(slices.Clone(letters), func(l *letter) bool { return !l.found })
 	slices.SortFunc(letters, f.compareLetters)
-	for first := true; first || len(letters) > 0; first = false {
+	rewinds := f.rewinds
+	for first := true; (first || len(letters) > 0) && f.rewinds == rewinds; first = false {
 		n := min(len(letters), f.o.MaxTransactionRows)
 		if err := f.sendSome(ctx, letters[:n]); err != nil {
 			return err
@@ -61,7 +63,7 @@ func (f *Flusher) sendSome(ctx context.Context, letters []*letter) error {
 	for i, l := range letters {
 		ops[i] = f.letterOp(l)
 	}
-	for {
+	for rewinds := f.rewinds; f.rewinds == rewinds; {
 		b := f.buildLetters(letters)
 		if len(b.Tables)+len(b.DropLetters) == 0 {
 			return nil
@@ -88,6 +90,7 @@ func (f *Flusher) sendSome(ctx context.Context, letters []*letter) error {
 			return nil
 		}
 	}
+	return nil
 }
 
 // settles reports whether b, which moves no mark, is in: it is if one of the letters

@@ -21,6 +21,9 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	}
 	from := int(min(f.mark.Part, uint64(len(f.work.ops))))
 	end := min(from+f.o.MaxTransactionRows, len(f.work.ops))
+	if f.sealed && f.mark.Next == 0 {
+		end = len(f.work.ops) // the log may not have what a restart would need to go on with a part
+	}
 	to := sink.Mark{Position: cut.Position()}
 	if end < len(f.work.ops) {
 		to = sink.Mark{Position: f.mark.Position, Next: cut.Position(), Part: uint64(end)}
@@ -138,7 +141,10 @@ func (f *Flusher) recover(ctx context.Context, err error) error {
 		f.trouble(err)
 		return f.backOff(ctx)
 	case sink.Fenced:
-		return f.fenced(ctx, err)
+		if past, err := f.ownPast(ctx, err); !past || err != nil {
+			return err
+		}
+		return f.reclaim(ctx, f.mark)
 	}
 	return err
 }

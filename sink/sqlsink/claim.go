@@ -79,7 +79,7 @@ func (s *Sink) claimOnce(ctx context.Context, c sink.Claim, wait time.Duration) 
 		s.abandon(ctx, err)
 		return sink.LaneState{}, s.failure(err, nil)
 	}
-	s.tried = state.Epoch
+	s.tried = max(s.tried, state.Epoch)
 	if err := session.Commit(ctx); err != nil {
 		s.abandon(ctx, err)
 		// Even if it did commit: claiming once more does no harm.
@@ -129,14 +129,14 @@ func (s *Sink) claimRow(ctx context.Context, session Session, c sink.Claim, wait
 	return state, err
 }
 
-// ours reports whether the row is as the caller holds it, or as a claim of ours
-// left it whose COMMIT was not answered. Another process could have raised it to
-// the same epoch only with a log id of its own.
+// ours reports whether the row is as the caller holds it, or as one of our claims since
+// left it whose COMMITs were not answered: of several any may be the last that is in.
+// Another process could have raised it to such an epoch only with a log id of its own.
 func (s *Sink) ours(c sink.Claim, state sink.LaneState) bool {
 	if state.Epoch == c.Held.Epoch && state.LogID == c.Held.LogID {
 		return true
 	}
-	return s.tried != 0 && state.Epoch == s.tried && state.LogID == c.LogID
+	return state.LogID == c.LogID && state.Epoch > c.Held.Epoch && state.Epoch <= s.tried
 }
 
 func (s *Sink) newLane(ctx context.Context, session Session, c sink.Claim) (sink.LaneState, error) {

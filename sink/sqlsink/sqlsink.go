@@ -169,7 +169,7 @@ type Sink struct {
 	former  string // a session that was lost and may still be open there
 	lane    sink.LaneID
 	epoch   uint64 // of the last successful Claim; 0: none
-	tried   uint64 // of a Claim whose COMMIT was not answered
+	tried   uint64 // the highest of Claims since whose COMMIT was not answered
 	unclear bool   // the last Write is neither known to be in nor not
 	// lastLetter is the highest number that a letter got.
 	lastLetter int64
