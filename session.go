@@ -23,8 +23,9 @@ type Session struct {
 	last Ticket
 }
 
-// Runner is a unit of work. Run may be called again after keys were loaded, as
-// long as it has changed nothing; so it opens all keys before it changes any.
+// Runner is a unit of work. Run may be called again, after keys were loaded. What it
+// had changed by then is as if it had not been; so a unit that opens all keys before it
+// changes any costs the fewest loads.
 type Runner interface {
 	Run(tx *Tx) error
 }
@@ -207,7 +208,13 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 		s.db.lock(&tx.locks)
 		tx.now = s.db.now()
 		err := r.Run(tx)
-		ticket, commitErr := tx.commit()
+		var ticket Ticket
+		var commitErr error
+		if err != nil && tx.missed() && len(tx.changes) > tx.early {
+			tx.forget() // it changed a key before it opened another: as if it had not
+		} else {
+			ticket, commitErr = tx.commit()
+		}
 		s.db.unlock(&tx.locks)
 		if commitErr != nil {
 			return Ticket{}, commitErr
@@ -225,6 +232,9 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 		tx.rerun = true
 	}
 }
+
+// missed reports whether the unit found that something has to be loaded.
+func (tx *Tx) missed() bool { return len(tx.misses)+len(tx.wanted) > 0 }
 
 // fetch gets what the unit found missing. If the database is away and the unit can
 // do without, it is told so by tx.away instead.

@@ -27,6 +27,8 @@ type Tx struct {
 
 	changes []change.Change
 	shards  []uint8 // of each change
+	// early is how many of the changes were made by opening a key, not by the unit.
+	early   int
 	cells   []change.Cell
 	touched []touched
 	misses  []loadKey
@@ -102,7 +104,7 @@ func (tx *Tx) rearm() {
 	clear(tx.cells)
 	clear(tx.touched)
 	tx.changes, tx.shards, tx.cells, tx.touched = tx.changes[:0], tx.shards[:0], tx.cells[:0], tx.touched[:0]
-	tx.ack, tx.emptied = 0, 0
+	tx.ack, tx.emptied, tx.early = 0, 0, 0
 }
 
 // Now returns the unit's time in ms since 1970. It never runs backwards, also not
@@ -141,7 +143,9 @@ func (tx *Tx) open(name []byte, want keyspace.Type, need Need) (handle, error) {
 	}
 	if h.e.Flags&flagHeaderDue != 0 && h.exists() && tx.mayRecord() {
 		h.e.Flags &^= flagHeaderDue
+		before := len(tx.changes)
 		tx.putHeader(&h)
+		tx.early += len(tx.changes) - before
 	}
 	if want != keyspace.TypeNone && h.exists() && h.e.Type() != want && need != NeedNone {
 		return h, ErrWrongType
@@ -269,7 +273,9 @@ func (tx *Tx) expire(h *handle, need Need) error {
 		return nil
 	}
 	tx.db.stats.expired.Add(1)
+	before := len(tx.changes)
 	tx.remove(h)
+	tx.early += len(tx.changes) - before
 	return nil
 }
 
