@@ -119,10 +119,22 @@ type Type struct {
 	// latin1: U+00FF); NUL is true if it takes U+0000.
 	MaxRune rune
 	NUL     bool
+	// NoC1 is true if Text does not take U+0080 to U+009F, where MySQL's latin1 has
+	// other characters.
+	NoC1 bool
 	// Infinite is true if FloatNum takes inf and nan, or a date type takes infinity.
 	Infinite bool
 	Parsed   bool     // JSON: stored parsed (jsonb), so its text is normalised
 	Labels   []string // Enum
+	// Numeric is true for JSON of which the database makes a number where it is one
+	// (SQLite).
+	Numeric bool
+	// DepthMax is how deep JSON nests at most, 0 is unlimited. Where it is bounded
+	// (MariaDB), escaped surrogates have to be pairs.
+	DepthMax int
+	// ByTime is true for UUIDs that are stored in the order of their times, which leaves
+	// no room for some of versions 8 to 15 (MariaDB).
+	ByTime bool
 	// MinYear and MaxYear bound the date types.
 	MinYear, MaxYear int
 }

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"encoding/json"
+	"math"
 	"sort"
 	"strconv"
 	"strings"
@@ -24,7 +25,12 @@ func readJSON(t *sink.Type, s string) (string, string) {
 	if !utf8.ValidString(s) || !json.Valid([]byte(s)) {
 		return "", "is not JSON"
 	}
-	if !t.Parsed {
+	switch {
+	case t.DepthMax > 0:
+		return s, boundedJSON(s, t.DepthMax)
+	case t.Numeric && (s[0] == '-' || countDigits(s[:1]) == 1):
+		return readJSONNumber(s)
+	case !t.Parsed:
 		return s, ""
 	}
 	w := jsonWriter{in: s, out: make([]byte, 0, len(s)+len(s)/8)}
@@ -35,12 +41,60 @@ func readJSON(t *sink.Type, s string) (string, string) {
 	return string(w.out), ""
 }
 
+// boundedJSON says what is wrong with a valid JSON text that nests too deep or has half of a
+// surrogate pair.
+func boundedJSON(s string, depthMax int) (bad string) {
+	w := jsonWriter{in: s, lenient: true}
+	for depth := 0; w.at < len(s) && w.bad == ""; {
+		switch s[w.at] {
+		case '"':
+			w.string()
+			continue
+		case '[', '{':
+			if depth++; depth > depthMax {
+				return "nests deeper than " + strconv.Itoa(depthMax)
+			}
+		case ']', '}':
+			depth--
+		}
+		w.at++
+	}
+	return w.bad
+}
+
+// sqliteDigitsMax is how many digits SQLite keeps of a number that is no integer.
+const sqliteDigitsMax = 15
+
+// readJSONNumber writes a number as SQLite gives it back.
+func readJSONNumber(s string) (string, string) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return strconv.FormatInt(n, 10), ""
+	}
+	d, bad := parseDecimal(s)
+	if bad != "" {
+		return "", bad
+	}
+	digits := len(strings.Trim(d.whole+d.fraction, "0"))
+	f, err := strconv.ParseFloat(s, 64)
+	switch {
+	case digits > sqliteDigitsMax:
+		return "", "has too many digits; allowed are " + strconv.Itoa(sqliteDigitsMax)
+	case err != nil || f == 0 && digits > 0:
+		return "", "is out of range for a float of 64 bits"
+	case f == math.Trunc(f) && math.Abs(f) < 1<<63:
+		return strconv.FormatInt(int64(f), 10), ""
+	}
+	return floatText(f, 64), ""
+}
+
 // A jsonWriter rewrites a valid JSON text.
 type jsonWriter struct {
 	in  string
 	at  int
 	out []byte
 	bad string
+	// lenient: \u0000 is taken.
+	lenient bool
 }
 
 func (w *jsonWriter) space() {
@@ -175,7 +229,7 @@ func (w *jsonWriter) escape() rune {
 	}
 	r := w.hex()
 	switch {
-	case r == 0:
+	case r == 0 && !w.lenient:
 		w.bad = "has \\u0000, which the database does not take"
 	case utf16.IsSurrogate(r):
 		if !strings.HasPrefix(w.in[w.at:], "\\u") {

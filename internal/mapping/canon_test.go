@@ -23,6 +23,11 @@ var (
 	latin    = sink.Type{Family: sink.Text, SQL: "text", MaxRune: 0xFF, Length: 4, LengthInBytes: true}
 	sqlite   = sink.Type{Family: sink.Text, SQL: "TEXT", NUL: true}
 	binary4  = sink.Type{Family: sink.Binary, SQL: "binary(4)", Length: 4, Fixed: true}
+	latin1   = sink.Type{Family: sink.Text, SQL: "varchar(4)", MaxRune: 0xFF, NoC1: true}
+	byTime   = sink.Type{Family: sink.UUID, SQL: "uuid", ByTime: true}
+	since70  = sink.Type{Family: sink.TimestampTZ, SQL: "timestamp(6)", Precision: 6, MinYear: 1970, MaxYear: 2037}
+	shallow  = sink.Type{Family: sink.JSON, SQL: "json", DepthMax: 3}
+	numbered = sink.Type{Family: sink.JSON, SQL: "JSON", Numeric: true}
 	plain    = sink.Type{Family: sink.JSON, SQL: "json"}
 	seconds  = sink.Type{Family: sink.Timestamp, SQL: "datetime", MinYear: 1000, MaxYear: 9999}
 	fraction = sink.Type{Family: sink.Decimal, SQL: "numeric(2,4)", Precision: 2, Scale: 4}
@@ -55,6 +60,15 @@ var canonTexts = []struct {
 	{double, "1.5", "1.5"}, {double, "0.1", "0.1"}, {double, "1e2", "100"}, {double, "-0", "0"}, {double, "1e300", "1e+300"}, {double, "0.00001", "1e-05"}, {double, "1234567.25", "1234567.25"},
 	{double, "Infinity", "inf"}, {double, "-inf", "-inf"}, {double, "NaN", "nan"}, {double, "1e999", "!out of range"}, {double, "1e-999", "!out of range"}, {double, "0x1p4", "!not a number"}, {double, "1_0", "!not a number"}, {double, "", "!not a number"},
 	{double, "4611686018427387904", "4.611686018427388e+18"}, {real32, "0.1", "0.1"}, {real32, "16777217", "16777216"}, {real32, "1e39", "!out of range"}, {real32, "1e-60", "!out of range"}, {real32, "0e-60", "0"}, {ufloat, "-1.5", "!unsigned"}, {ufloat, "inf", "!holds"},
+
+	{latin1, "é€"[:2], "é"}, {latin1, "\u0080", "!U+0080, which the column's character set lacks"}, {latin1, "\u009f", "!lacks"}, {latin1, "\u00a0", "\u00a0"},
+	{byTime, "00000000-0000-8000-0800-000000000000", "!does not take"}, {byTime, "00000000-0000-8000-0000-000000000000", "00000000-0000-8000-0000-000000000000"},
+	{byTime, "00000000-0000-7000-0800-000000000000", "00000000-0000-7000-0800-000000000000"}, {byTime, "00000000-0000-F000-8f00-000000000000", "!does not take"},
+	{byTime, "00000000-0000-f000-9000-000000000000", "00000000-0000-f000-9000-000000000000"},
+	{since70, "1970-01-01", "!no time"}, {since70, "1970-01-01 00:00:00.000001", "1970-01-01T00:00:00.000001Z"}, {since70, "1969-12-31 23:59:59", "!1970 to 2037"},
+	{shallow, `[["[\"]",{}],[{}]]`, `[["[\"]",{}],[{}]]`}, {shallow, `[[{"a":[]}]]`, "!nests deeper than 3"}, {shallow, `"\ud83d\ude00\u0000"`, `"\ud83d\ude00\u0000"`}, {shallow, `{"\ud800":1}`, "!surrogate"},
+	{numbered, " 0.1e1 ", "1"}, {numbered, "-0.0", "0"}, {numbered, "1.50", "1.5"}, {numbered, "1e20", "1e+20"}, {numbered, "1e17", "100000000000000000"}, {numbered, "9223372036854775807", "9223372036854775807"},
+	{numbered, "12345678901234567890.5", "!too many digits"}, {numbered, "1e400", "!out of range"}, {numbered, "1e-400", "!out of range"}, {numbered, "[1.50]", "[1.50]"}, {numbered, `"1.50"`, `"1.50"`},
 
 	{boolean, "true", "1"}, {boolean, "F", "0"}, {boolean, "1", "1"}, {boolean, "yes", "!truth value"},
 

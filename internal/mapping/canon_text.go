@@ -32,6 +32,9 @@ func checkText(t *sink.Type, s string) string {
 			if t.MaxRune > 0 && r > t.MaxRune {
 				return fmt.Sprintf("has the character %U, and the column's character set ends at %U", r, t.MaxRune)
 			}
+			if t.NoC1 && r < 0xa0 && r >= 0x80 {
+				return fmt.Sprintf("has the character %U, which the column's character set lacks", r)
+			}
 			characters++
 		}
 	}
@@ -83,10 +86,20 @@ const uuidDashed = 36
 
 // readUUID takes a UUID as RFC 9562 writes it, in any case, also without dashes, in
 // braces or behind urn:uuid:.
-func readUUID(s string) (string, string) {
-	const bad = "is not a UUID"
+func readUUID(t *sink.Type, s string) (string, string) {
+	s, ok := plainUUID(s)
+	switch {
+	case !ok:
+		return "", "is not a UUID"
+	case t.ByTime && s[14] >= '8' && s[19] < '9' && s[19:21] != "00":
+		return "", "is a UUID of a version and variant that the database does not take"
+	}
+	return s, ""
+}
+
+func plainUUID(s string) (string, bool) {
 	if isUUID(s) {
-		return s, ""
+		return s, true
 	}
 	in := s
 	if len(in) > 9 && strings.EqualFold(in[:9], "urn:uuid:") {
@@ -98,10 +111,7 @@ func readUUID(s string) (string, string) {
 	if len(out) == 32 {
 		out = out[:8] + "-" + out[8:12] + "-" + out[12:16] + "-" + out[16:20] + "-" + out[20:]
 	}
-	if !isUUID(out) {
-		return "", bad
-	}
-	return out, ""
+	return out, isUUID(out)
 }
 
 func isUUID(s string) bool {

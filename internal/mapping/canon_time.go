@@ -59,6 +59,9 @@ func inYears(t *sink.Type, at time.Time, text []byte) (string, string) {
 	if y := at.Year(); y < max(lo, 1) || y > hi {
 		return "", fmt.Sprintf("is out of range; allowed are the years %d to %d", max(lo, 1), hi)
 	}
+	if lo == 1970 && at.UnixMicro() == 0 {
+		return "", "is the time that the database keeps for no time"
+	}
 	return string(text), ""
 }
 

@@ -133,7 +133,7 @@ func (c *Column) read(s string) (v value.Value, bad string) {
 	case sink.Date, sink.Time, sink.Timestamp, sink.TimestampTZ:
 		s, bad = readTime(&c.Type, s)
 	case sink.UUID:
-		s, bad = readUUID(s)
+		s, bad = readUUID(&c.Type, s)
 	case sink.JSON:
 		s, bad = readJSON(&c.Type, s)
 	case sink.Enum:

@@ -162,7 +162,7 @@ func (r *catalogReader) readJSONChecks(ctx context.Context, t *catalogTable) err
 		for i := range t.Columns {
 			c := &t.Columns[i]
 			if c.Type.Family == sink.Text && clause == "json_valid(`"+strings.ReplaceAll(c.Name, "`", "``")+"`)" {
-				c.Type = sink.Type{Family: sink.JSON, SQL: "json", Length: c.Type.Length, LengthInBytes: true}
+				c.Type = sink.Type{Family: sink.JSON, SQL: "json", Length: c.Type.Length, LengthInBytes: true, DepthMax: jsonDepthMax}
 				c.CaseSensitive = false
 			}
 		}

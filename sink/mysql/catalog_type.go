@@ -35,6 +35,9 @@ const (
 // integerBits are the widths of the integer types.
 var integerBits = map[string]int{"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 
+// jsonDepthMax is how deep a document nests that MariaDB's json_valid takes.
+const jsonDepthMax = 31
+
 // maxRunes are the character sets that end before U+10FFFF in an unbroken range. In
 // those that are neither here nor complete the server refuses what it lacks.
 var maxRunes = map[string]rune{"utf8": 0xffff, "utf8mb3": 0xffff, "ucs2": 0xffff, "latin1": 0xff, "ascii": 0x7f}
@@ -53,13 +56,14 @@ func (r *columnRow) resolve() sink.Type {
 		r.resolveFloat(&t)
 	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext":
 		t.Family, t.NUL, t.MaxRune = sink.Text, true, maxRunes[r.charset.String]
+		t.NoC1 = r.charset.String == "latin1"
 		t.Length, t.Fixed, t.LengthInBytes = r.lengthMax(), r.data == "char", strings.HasSuffix(r.data, "text")
 	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
 		t.Family, t.Length, t.Fixed = sink.Binary, r.lengthMax(), r.data == "binary"
 	case "date", "time", "datetime", "timestamp":
 		r.resolveTime(&t)
 	case "uuid":
-		t.Family = sink.UUID
+		t.Family, t.ByTime = sink.UUID, true
 	case "json":
 		t.Family, t.Parsed = sink.JSON, true
 	case "enum":

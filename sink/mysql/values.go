@@ -64,6 +64,9 @@ func bind(c *sink.Column, v value.Value) any {
 		}
 	case sink.FloatNum:
 		if f, ok := v.Float(); ok && !math.IsInf(f, 0) && !math.IsNaN(f) {
+			if c.Type.Bits == 32 { // its shortest text may be beyond the largest float
+				f = float64(float32(f))
+			}
 			return f
 		}
 	case sink.Binary:

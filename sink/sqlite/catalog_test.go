@@ -111,7 +111,7 @@ var typesWanted = map[string]sink.Type{
 	"day": moment(sink.Date, "DATE", 0), "at": {Family: sink.Time, SQL: "TIME", Precision: 6}, "at3": {Family: sink.Time, SQL: "TIME(3)", Precision: 3},
 	"dt": moment(sink.Timestamp, "DATETIME", 6), "ts": moment(sink.Timestamp, "TIMESTAMP", 6), "ts3": moment(sink.Timestamp, "TIMESTAMP(3)", 3),
 	"tz": moment(sink.TimestampTZ, "TIMESTAMPTZ", 6), "tz2": moment(sink.TimestampTZ, "TIMESTAMP  WITH TIME ZONE", 6),
-	"u": {Family: sink.UUID, SQL: "UUID"}, "j": {Family: sink.JSON, SQL: "JSON"}, "s": {SQL: "STRING"}, "m": {SQL: "MONEY"},
+	"u": {Family: sink.UUID, SQL: "UUID"}, "j": {Family: sink.JSON, SQL: "JSON", Numeric: true}, "s": {SQL: "STRING"}, "m": {SQL: "MONEY"},
 }
 
 func TestCatalogKnowsEveryType(t *testing.T) {

@@ -83,6 +83,8 @@ func resolveNamed(t *sink.Type, sized bool, first, second int) {
 		if t.Family != sink.Time {
 			t.MinYear, t.MaxYear = minYear, maxYear
 		}
+	case sink.JSON: // the affinity is NUMERIC
+		t.Numeric = true
 	case sink.Decimal:
 		t.Precision, t.Scale = decimalDigitsMax, -1
 		if sized {
