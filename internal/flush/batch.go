@@ -162,11 +162,10 @@ func (bl *builder) clear(t *tableBatch, db uint8, key string, letter int64) {
 
 func (bl *builder) remove(t *tableBatch, o *op) {
 	row := sink.Row{Vals: t.target.KeyVals(bl.room(len(t.target.Key)), bl.f.o.Name, o.db, o.key, o.row)}
-	if held := bl.f.aside.row(o.table, o.db, o.key, o.row); held != nil {
-		recreate := o.r != nil && o.r.State == dirty.Recreate
+	if held := bl.held(o); held != nil {
 		row.Letter = bl.use(held.remove)
 		switch {
-		case held.put == nil || recreate:
+		case held.put == nil:
 		case row.Letter == 0:
 			row.Letter = bl.use(held.put)
 		default:
@@ -177,11 +176,32 @@ func (bl *builder) remove(t *tableBatch, o *op) {
 	bl.touch(t, o)
 }
 
+// held returns what letters hold of o's row, without those that the batch settles by what
+// it removes first, or nil. What is written after a removal starts from nothing, in
+// whatever batch it is.
+func (bl *builder) held(o *op) *heldRow {
+	held := bl.f.aside.row(o.table, o.db, o.key, o.row)
+	if held == nil {
+		return nil
+	}
+	left := *held
+	if left.remove != nil && bl.drops[left.remove.ID] {
+		left.remove = nil
+	}
+	if left.put != nil && bl.drops[left.put.ID] {
+		left.put = nil
+	}
+	if left == (heldRow{}) {
+		return nil
+	}
+	return &left
+}
+
 // put adds a row to the group of those that write the same columns in the same
 // way. What a letter holds of the row goes with it.
 func (bl *builder) put(t *tableBatch, o *op) {
 	mode := modeOf(o)
-	if held := bl.f.aside.row(o.table, o.db, o.key, o.row); held != nil && o.kind == opPut {
+	if held := bl.held(o); held != nil && o.kind == opPut {
 		bl.putOverLetter(t, o, held)
 		bl.touch(t, o)
 		return

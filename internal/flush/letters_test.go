@@ -175,3 +175,68 @@ func TestAParkedTableAndThoseThatReferenceItWait(t *testing.T) {
 		check(l.T, l.db, l.e)
 	})
 }
+
+func TestARowMadeAnewTakesNothingFromALetter(t *testing.T) {
+	for name, settle := range map[string]change.Change{
+		"after its deletion":  {Op: change.Delete, Known: change.Present, Table: playersTable, Key: "p"},
+		"after its clear":     {Op: change.Clear, Table: playersTable, Key: "p"},
+		"after its table was": {Op: change.ClearTable, Table: playersTable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLab(t, Options{}, func(l *lab) {
+				l.refuse("name", "bad")
+				l.wait(l.player("p", change.Absent, "name", "bad", "score", "1"))
+				delete(l.e.truth, at(playersTable, 0, "p", ""))
+				l.wait(l.e.commit(settle, l.e.set(playersTable, 0, "p", "", false, change.Cell{Col: 2, Val: value.OfString("today")})))
+				if n := len(l.db.letters); n != 0 || l.seen("p") != "map[seen:today]" {
+					t.Errorf("%d letters; %s", n, l.seen("p"))
+				}
+				check(l.T, l.db, l.e)
+			})
+		})
+	}
+}
+
+func TestARowMadeAnewInPartsOverARestart(t *testing.T) {
+	var back atomic.Bool
+	o := Options{MaxTransactionRows: 1, Look: func(context.Context, uint16) error {
+		if !back.Load() {
+			return errors.New("does not exist")
+		}
+		return nil
+	}}
+	inLab(t, o, func(l *lab) {
+		l.db.gone["players"] = true
+		l.wait(l.player("p", change.Absent, "name", "Ann", "score", "1"))
+		var writes atomic.Int64
+		l.db.mu.Lock()
+		l.db.fault = func() fault { // only the first part gets through, the deletion
+			if writes.Add(1) > 1 {
+				return failsBefore
+			}
+			return noFault
+		}
+		l.db.mu.Unlock()
+		delete(l.e.truth, at(playersTable, 0, "p", ""))
+		last := l.e.commit(change.Change{Op: change.Delete, Known: change.Present, Table: playersTable, Key: "p"},
+			l.e.set(playersTable, 0, "p", "", false, change.Cell{Col: 2, Val: value.OfString("today")}))
+		l.sleep(10 * time.Second)
+		if l.db.lane.Mark.Part != 1 {
+			t.Fatalf("the mark is %+v", l.db.lane.Mark)
+		}
+		if got := l.seen("p"); got != "absent" {
+			t.Errorf("after the first part: %s", got)
+		}
+		l.s.kill()
+		l.fail(noFault)
+		l.db.gone["players"] = false
+		back.Store(true)
+		l.s = start(l.T, l.db, l.e, o)
+		l.wait(last)
+		l.sleep(time.Minute)
+		if n := len(l.db.letters); n != 0 {
+			t.Errorf("%d letters", n)
+		}
+		check(l.T, l.db, l.e)
+	})
+}
