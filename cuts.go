@@ -63,12 +63,20 @@ func (l *cutList) add(c *dirty.Cut, generation uint32) {
 func (l *cutList) settle(position uint64) (generation uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.marks) > 0 && l.marks[0].position <= position {
+	for len(l.marks) > 0 && l.marks[0].position <= position && !l.grown(l.marks[0].generation, position) {
 		l.settled = l.marks[0].generation
 		l.marks = l.marks[1:]
 	}
 	l.prune()
 	return l.settled
+}
+
+// grown reports whether the cut of a generation, which was taken where the one before it
+// ends and so was empty, has taken over later ones, and goes beyond position now.
+func (l *cutList) grown(generation uint32, position uint64) bool {
+	return slices.ContainsFunc(l.cuts, func(c cutRef) bool {
+		return c.generation == generation && !c.cut.Merged() && c.cut.Position() > position
+	})
 }
 
 // upTo returns the cuts that end at or before position and are not settled yet.

@@ -31,6 +31,30 @@ func TestRebuiltCutsAreSettledOneAfterTheOther(t *testing.T) {
 	}
 }
 
+// TestAnEmptyCutThatTookOthersOverIsNotSettledEarly: a cut may be taken where the one
+// before it ends, in a retry without writes between, and later ones are merged into it.
+// SQL at its first position does not have those.
+func TestAnEmptyCutThatTookOthersOverIsNotSettledEarly(t *testing.T) {
+	var db DB
+	first, empty, later := dirty.NewCut(10, time.Now(), nil), dirty.NewCut(10, time.Now(), nil), dirty.NewCut(20, time.Now(), nil)
+	for i, c := range []*dirty.Cut{first, empty, later} {
+		db.cuts.add(c, uint32(i+1))
+	}
+	empty.Merge(later)
+	load := db.cuts.begin()
+	db.cuts.settle(10)
+	if left := db.cuts.upTo(20); len(left) != 1 || left[0] != empty {
+		t.Fatalf("after the first was settled %d cuts are left, want the one that took another over", len(left))
+	}
+	db.cuts.end(load)
+	if mark := db.cuts.begin(); mark > 2 {
+		t.Errorf("a load counts on cuts from generation %d on, want the cut of generation 2 among them", mark)
+	}
+	if newest := db.cuts.settle(20); newest != 3 || len(db.cuts.upTo(20)) != 0 {
+		t.Errorf("after all were settled SQL has everything up to generation %d, want 3", newest)
+	}
+}
+
 // TestLoadsDoNotCountOnCutsKeptForOthers: a settled cut is kept for the loads that
 // began before, and goes with the last of them. A load that began later and passed
 // over SQL because the cut said all would find nothing.
