@@ -61,11 +61,11 @@ SEEDS ?= 1000000
 sim: ## run the engine through any order of events, by seeds; as in: make sim SEEDS=100000, make sim SEED=7
 	$(GO) test -v -count=1 -timeout 0 -run 'TestSimulation$$' . -args -sim.seeds=$(SEEDS) $(if $(filter command,$(firstword $(origin SEED))),-sim.seed=$(SEED))
 
-# At how many of 2,000 file operations the power is cut, at each ack level; how many of a
+# At how many of 2,000 file operations the power is cut, at each ack level (CUTS); how many of a
 # log's 524,288 bits are flipped.
-CUTS ?= 2000
 FLIPS ?= 524288
 
+power: CUTS = 2000
 power: ## cut the power, fail and fill disks, damage logs, in every way; needs Linux and root; as in: make power CUTS=200 FLIPS=50000
 	LULL_POWER_CUTS=$(CUTS) $(GO) test -count=1 -v -timeout 24h -run 'TestPowerCutOfTheEngine|TestFailureOfEvery|TestFullDisk' .
 	LULL_POWER_CUTS=$(CUTS) LULL_POWER_FLIPS=$(FLIPS) LULL_POWER_COMBINATIONS=1000000 LULL_POWER_REPAIRS=$(CUTS) \
@@ -78,8 +78,7 @@ ROUNDS ?= 20
 stress: prepare cgo ## the long form of the engine's random tests; as in: make stress ROUNDS=20 LULL_SEED=1
 	LULL_ROUNDS=$(ROUNDS) $(if $(LULL_SEED),LULL_SEED=$(LULL_SEED)) CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 24h .
 
-# How often a flush is cut short on each database, and how often each database is killed in one.
-CUTS ?= 5000
+# How often a flush is cut short on each database (CUTS), and how often each database is killed in one.
 DATABASE_KILLS ?= 100
 # How long each kind of outage lasts, in real and in simulated time, and how long writers outrun a slow
 # database or share its rows with another program.
@@ -87,6 +86,7 @@ OUTAGE ?= 60s
 SIMULATED ?= 1h
 PRESSURE ?= 3m
 
+trouble: CUTS = 5000
 trouble: prepare cgo ## the long form of test/trouble: cuts, outages, bad rows; as in: make trouble CUTS=5000
 	CGO_ENABLED=1 $(GO) test -v -count=1 -timeout 24h ./test/trouble -args -cuts=$(CUTS) -kills=$(DATABASE_KILLS) \
 		-outage=$(OUTAGE) -simulated=$(SIMULATED) -pressure=$(PRESSURE) -seed=$(SEED)
