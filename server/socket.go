@@ -87,9 +87,11 @@ func (s *socket) Read(p []byte) (int, error) {
 }
 
 // Write implements io.Writer.
-func (s *socket) Write(p []byte) (n int, err error) {
+func (s *socket) Write(p []byte) (int, error) {
+	n := 0
 	if s.fd != 0 {
-		if n, err = writeDirect(s.fd, p); n == len(p) {
+		n, _ = writeDirect(s.fd, p)
+		if n == len(p) {
 			return n, nil
 		}
 		n = max(n, 0) // whatever it was, nc says it better

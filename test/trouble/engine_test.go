@@ -2,7 +2,6 @@ package trouble
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -87,18 +86,6 @@ func closeDB(t *testing.T, db *lull.DB) {
 	t.Helper()
 	if err := db.Close(context.Background()); err != nil {
 		t.Errorf("close: %v", err)
-	}
-}
-
-// leave closes an engine that cannot flush, as a process would that is stopped during
-// an outage.
-func leave(t *testing.T, db *lull.DB) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-	defer cancel()
-	var remains *lull.Remains
-	if err := db.Close(ctx); err != nil && !errors.As(err, &remains) {
-		t.Logf("close: %v", err)
 	}
 }
 
