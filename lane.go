@@ -94,9 +94,11 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 		} else if err := db.fits(live); err != nil {
 			return base{}, misfit{err}
 		}
-		if db.logFrom == 0 && !live.late {
+		if (db.logFrom == 0 || live.lane.Sealed) && !live.late {
 			// A new log's id lasts from here on: else the lane could be left to a log that
-			// never was, if the process dies before the log is begun.
+			// never was, if the process dies before the log is begun. A failed log's end is on
+			// disk from here on: else a power cut could take it, and nothing would say any more
+			// that SQL is rightly ahead.
 			if err := db.startLog(); err != nil {
 				return base{}, err
 			}
@@ -160,6 +162,10 @@ func (db *DB) fits(live *schema) error {
 	const remedy = "to go on with a new log and give up what only the old one holds: lull serve --new-log"
 	switch {
 	case !live.found && oldest > 0:
+		// The first claim may come after checkpoints of all that was ever written.
+		if ok, err := db.reaches(0); ok || err != nil {
+			return err
+		}
 		return fmt.Errorf("the database knows no lane of %q, and the log begins at position %d: what it had before is not kept; %s", db.opts.Name, oldest, remedy)
 	case !live.found, mark == 0 && end == 0, db.opts.NewLog && end == 0:
 		return nil

@@ -1,0 +1,140 @@
+package lull_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lullcache/lull"
+	"github.com/lullcache/lull/internal/fsys/faultfs"
+	"github.com/lullcache/lull/sink"
+	"github.com/lullcache/lull/value"
+)
+
+// startSink is a database that goes away, or whose client dies, at a chosen moment of a
+// start.
+type startSink struct {
+	sink.Sink
+	away  atomic.Bool
+	reads atomic.Int64 // so many fail
+	claim func()       // after a claim is in; its caller then learns nothing of it
+}
+
+var errStartAway = &sink.Error{Class: sink.Retry, Err: errors.New("connection refused")}
+
+func (s *startSink) CreateOwn(ctx context.Context) error {
+	if s.away.Load() {
+		return errStartAway
+	}
+	return s.Sink.CreateOwn(ctx)
+}
+
+func (s *startSink) Read(ctx context.Context, q []sink.Query, row func(int, []value.Value) error) error {
+	if s.away.Load() || s.reads.Add(-1) >= 0 {
+		return errStartAway
+	}
+	return s.Sink.Read(ctx, q, row)
+}
+
+func (s *startSink) Claim(ctx context.Context, c sink.Claim) (sink.LaneState, error) {
+	if s.away.Load() {
+		return sink.LaneState{}, errStartAway
+	}
+	lane, err := s.Sink.Claim(ctx, c)
+	if err == nil && s.claim != nil {
+		s.claim()
+		return sink.LaneState{}, &sink.Error{Class: sink.Invalid, Err: errors.New("this process is dead")}
+	}
+	return lane, err
+}
+
+// TestAStartThatLosesTheDatabaseBetweenQuestions: what it was told of keys before is worth
+// nothing then, above all not that there are none.
+func TestAStartThatLosesTheDatabaseBetweenQuestions(t *testing.T) {
+	s, fs := newSQLite(t, t.TempDir()), faultfs.New(1)
+	db, err := onFS(t, fs, s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, db, "n", "5")
+	syncDB(t, db)
+	closeDB(t, db)
+	lost := &startSink{Sink: s}
+	lost.reads.Store(1)
+	if db, err = onFS(t, fs, lost, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer closeDB(t, db)
+	var n int64
+	for err = lull.ErrNoDB; errors.Is(err, lull.ErrNoDB); time.Sleep(time.Millisecond) {
+		_, err = db.NewSession().Exec(t.Context(), [][]byte{[]byte("n")}, true, lull.RunFunc(func(tx *lull.Tx) (err error) {
+			n, err = tx.IncrBy([]byte("n"), 1)
+			return err
+		}))
+	}
+	if n != 6 || err != nil {
+		t.Errorf("INCR of 5 gave %d, %v", n, err)
+	}
+}
+
+// TestAFirstStartThatDiesWithTheLane: the log whose id the lane has is there from then on,
+// also for a start that finds the database away.
+func TestAFirstStartThatDiesWithTheLane(t *testing.T) {
+	s, fs := newSQLite(t, t.TempDir()), faultfs.New(1)
+	if _, err := onFS(t, fs, &startSink{Sink: s, claim: func() {}}, nil); err == nil {
+		t.Fatal("it did not die")
+	}
+	fs = fs.Kill(1)
+	next := &startSink{Sink: s}
+	next.away.Store(true)
+	db, err := onFS(t, fs, next, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, db, "k", "v")
+	fs = fs.Kill(2)
+	leave(t, db)
+	if db, err = onFS(t, fs, s, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer closeDB(t, db)
+	syncDB(t, db)
+	if got := stringsInSQL(t, s)["k"]; got != "v" {
+		t.Errorf("SQL has %q", got)
+	}
+}
+
+// TestThePowerGoesAsASealedLaneIsTaken: the end of a log that failed is in the operating
+// system's memory alone, and SQL has it. Once the lane says no more that it is sealed it
+// has to be on disk.
+func TestThePowerGoesAsASealedLaneIsTaken(t *testing.T) {
+	s, fs := newSQLite(t, t.TempDir()), faultfs.New(1)
+	db, err := onFS(t, fs, s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, db, "k", "first")
+	syncDB(t, db)
+	lull.Flusher(db).Pause()
+	set(t, db, "k", "last")
+	fs.FailAt(fs.Ops()+1, syscall.EIO)
+	wantErr(t, db.SyncDisk(t.Context()), lull.ErrReadOnly)
+	lull.Flusher(db).Resume()
+	syncDB(t, db)
+	fs = fs.Kill(1)
+	leave(t, db)
+	after := fs
+	if _, err := onFS(t, fs, &startSink{Sink: s, claim: func() { after = fs.PowerCut(1) }}, nil); err == nil || after == fs {
+		t.Fatal("it did not die with the lane")
+	}
+	if db, err = onFS(t, after, s, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer closeDB(t, db)
+	if got, err := read(t.Context(), db, "k"); got != "last" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
