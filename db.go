@@ -34,6 +34,7 @@ type DB struct {
 	log        *wal.Log // nil with Log.Off
 	logFrom    uint64   // where the log ended when it was opened
 	logStarted bool
+	laneLog    string // the id of the log that the lane is written from
 	flusher    *flush.Flusher
 	shards     [shardCount]shard
 	cuts       cutList

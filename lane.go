@@ -120,6 +120,8 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 		return base{}, fmt.Errorf("taking the lane: %w", err)
 	}
 	failpoint.Hit(failpoint.Claimed)
+	db.laneLog = lane.LogID
+	db.setFloor(lane.Mark)
 	return base{mark: lane.Mark, lane: lane, claimed: true}, nil
 }
 

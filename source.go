@@ -58,6 +58,7 @@ func (s source) SyncLog(ctx context.Context, position uint64) error {
 // database knows, and in memory, so that entries may be evicted and log be let go.
 func (s source) Settled(m sink.Mark) {
 	db := s.db
+	db.setFloor(m)
 	db.reads.reset()
 	if db.log != nil {
 		_, _ = db.logSettled(m) // a log that has failed says so to writers
@@ -78,7 +79,7 @@ func (s source) Settled(m sink.Mark) {
 }
 
 // Rewind gives up what is dirty and rebuilds it from the log, after mark. What was
-// loaded goes too: it may come from before the database was found to have gone back.
+// loaded goes too: a sink that is not Floored may have read it from the older state.
 func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	db := s.db
 	if db.log == nil {
@@ -102,6 +103,8 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 		return nil, err
 	}
 	db.handOver(cuts)
+	db.setFloor(m)
+	db.reads.reset()
 	db.checkpoints = checkpointer{mark: m, since: db.opts.world.Now()}
 	db.dropClean()
 	return cuts, nil

@@ -25,7 +25,7 @@ func (db *DB) readSQL(ctx context.Context, queries []sink.Query, row func(query 
 		return err
 	}
 	err := db.sink.Read(ctx, queries, row)
-	db.reads.leave(ctx, err)
+	db.readDone(ctx, err)
 	return err
 }
 
@@ -38,8 +38,25 @@ func (db *DB) countSQL(ctx context.Context, t *sink.Table, distinct []int, where
 		return 0, false, err
 	}
 	n, exact, err = db.sink.Count(ctx, t, distinct, where, exactMax)
-	db.reads.leave(ctx, err)
+	db.readDone(ctx, err)
 	return n, exact, err
+}
+
+// readDone notes how a read went.
+func (db *DB) readDone(ctx context.Context, err error) {
+	db.reads.leave(ctx, err)
+	if errors.Is(err, sink.ErrBehind) {
+		db.flusher.Doubt()
+	}
+}
+
+// setFloor tells the sink what the database has, so that nothing older is read and built
+// on. It is raised before the cuts that SQL has are let go, and lowered only when those
+// that it lacks are there again and all shards are locked.
+func (db *DB) setFloor(m sink.Mark) {
+	if s, ok := db.sink.(sink.Floored); ok {
+		s.SetFloor(sink.Floor{ID: db.laneID(), LogID: db.laneLog, Mark: m})
+	}
 }
 
 const (

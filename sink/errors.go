@@ -2,6 +2,9 @@ package sink
 
 import "errors"
 
+// ErrBehind is why a read is refused: see Floored.
+var ErrBehind = errors.New("the database is not where it was left")
+
 // Class says what a database error means for the batch that met it.
 type Class uint8
 

@@ -17,6 +17,7 @@ package sink
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/lullcache/lull/value"
@@ -87,6 +88,22 @@ type Reader interface {
 	Count(ctx context.Context, t *Table, distinct []int, where []Match, exactMax int64) (n int64, exact bool, err error)
 }
 
+// Floored is a Sink that does not read from a database that has gone back: a restored
+// copy, or a standby that lagged and was promoted.
+type Floored interface {
+	// SetFloor says what the database is known to have. Until the next call Read and Count
+	// fail with ErrBehind, of class Retry, where the lane has less, is gone, or is of
+	// another log. It may be called at any time.
+	SetFloor(f Floor)
+}
+
+// Floor is the state of a lane below which nothing is read.
+type Floor struct {
+	ID    LaneID
+	LogID string
+	Mark  Mark
+}
+
 // Query asks for rows of one table.
 type Query struct {
 	Table   *Table
@@ -125,6 +142,21 @@ type Mark struct {
 	Position uint64
 	Next     uint64
 	Part     uint64
+}
+
+// After reports whether m is further than other.
+func (m Mark) After(other Mark) bool {
+	if m.Position != other.Position {
+		return m.Position > other.Position
+	}
+	return m.Next != 0 && (other.Next == 0 || m.Next == other.Next && m.Part > other.Part)
+}
+
+func (m Mark) String() string {
+	if m.Next == 0 {
+		return fmt.Sprintf("position %d", m.Position)
+	}
+	return fmt.Sprintf("position %d and %d operations towards %d", m.Position, m.Part, m.Next)
 }
 
 // LaneState is a row of lull_lanes.

@@ -172,6 +172,7 @@ type Flusher struct {
 
 	opened atomic.Bool // the lane is taken, and the letters are read
 	busy   atomic.Bool // a cut is on its way, or about to be taken
+	doubt  atomic.Bool // a read found less than the mark says
 	aside  aside
 	gate   gate
 	stats  meter
@@ -222,6 +223,9 @@ func (f *Flusher) run(ctx context.Context) error {
 	}
 	for {
 		if err := f.await(ctx); err != nil {
+			return err
+		}
+		if err := f.lookBack(ctx); err != nil {
 			return err
 		}
 		if err := f.upkeep(ctx); err != nil {

@@ -252,6 +252,38 @@ func TestTheDatabaseGoesBack(t *testing.T) {
 	})
 }
 
+func TestADoubtFindsThatTheDatabaseWentBack(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		for range 30 {
+			l.e.write()
+		}
+		l.wait(l.e.position)
+		goBack := l.db.snapshot()
+		l.s.f.Doubt() // without a reason
+		for range 50 {
+			l.e.write()
+		}
+		l.wait(l.e.position)
+		if l.told(Rewound) != 0 {
+			t.Errorf("events: %v", l.s.told)
+		}
+		goBack()
+		l.s.f.Pause()
+		l.sleep(time.Minute)
+		if l.told(Rewound) != 0 {
+			t.Errorf("nobody asked; events: %v", l.s.told)
+		}
+		l.s.f.Doubt()
+		l.sleep(time.Second)
+		if l.told(Rewound) != 1 {
+			t.Errorf("events: %v", l.s.told)
+		}
+		l.s.f.Resume()
+		l.sleep(time.Second)
+		check(l.T, l.db, l.e)
+	})
+}
+
 func TestADatabaseThatIsTooOldStopsTheLane(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		goBack := l.db.snapshot()

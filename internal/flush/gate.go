@@ -159,6 +159,14 @@ func (f *Flusher) Kick() {
 	}
 }
 
+// Doubt has the flusher look at once whether the database has gone back, even if it is
+// paused or nothing is dirty: for a source that was refused a read with sink.ErrBehind.
+// It never blocks.
+func (f *Flusher) Doubt() {
+	f.doubt.Store(true)
+	f.Kick()
+}
+
 // Pause keeps flushes from starting until Resume. One that is under way goes on.
 func (f *Flusher) Pause() { f.gate.set(true) }
 
@@ -200,6 +208,9 @@ func (f *Flusher) await(ctx context.Context) error {
 
 // dueIn returns how long nothing needs to be done, 0 for work that is due.
 func (f *Flusher) dueIn(now time.Time) time.Duration {
+	if f.doubt.Load() {
+		return 0
+	}
 	d := f.flushIn(now)
 	for _, at := range f.upkeepTimes() {
 		d = min(d, at.Sub(now))

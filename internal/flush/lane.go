@@ -24,8 +24,8 @@ func (f *Flusher) open(ctx context.Context) error {
 	}
 	f.parkLettered()
 	if f.mark != assumed {
-		why := fmt.Sprintf("the database has %s, %s was assumed", markText(f.mark), markText(assumed))
-		if after(assumed, f.mark) {
+		why := fmt.Sprintf("the database has %s, %s was assumed", f.mark, assumed)
+		if assumed.After(f.mark) {
 			f.event(Event{Kind: Rewound, Text: why})
 		}
 		if err := f.rewind(ctx, why); err != nil {
@@ -83,10 +83,10 @@ func (f *Flusher) reclaim(ctx context.Context, to sink.Mark) error {
 	case to, was:
 		return nil
 	}
-	if after(state.Mark, was) {
-		return fmt.Errorf("%w: it has %s, wanted %s or %s", ErrMark, markText(state.Mark), markText(was), markText(to))
+	if state.Mark.After(was) {
+		return fmt.Errorf("%w: it has %s, wanted %s or %s", ErrMark, state.Mark, was, to)
 	}
-	why := fmt.Sprintf("the database has %s, it had %s", markText(state.Mark), markText(was))
+	why := fmt.Sprintf("the database has %s, it had %s", state.Mark, was)
 	f.event(Event{Kind: Rewound, Text: why})
 	return f.rewind(ctx, why)
 }
@@ -110,7 +110,7 @@ func (f *Flusher) ownPast(ctx context.Context, cause error) (bool, error) {
 		f.trouble(err)
 		return false, f.backOff(ctx)
 	case !found:
-		return false, fmt.Errorf("%w: the lane's row is gone, it had %s", ErrMark, markText(f.mark))
+		return false, fmt.Errorf("%w: the lane's row is gone, it had %s", ErrMark, f.mark)
 	case state.LogID != f.o.LogID || state.Epoch > f.lane.Epoch:
 		return false, fmt.Errorf("%w (log %s, epoch %d; this one had log %s, epoch %d): %w", ErrFenced,
 			state.LogID, state.Epoch, f.o.LogID, f.lane.Epoch, cause)
@@ -120,6 +120,20 @@ func (f *Flusher) ownPast(ctx context.Context, cause error) (bool, error) {
 	}
 	f.lane = state
 	return true, nil
+}
+
+// lookBack finds out at once whether the database has gone back, after Doubt. All else
+// that may be wrong with the lane is left to the next flush.
+func (f *Flusher) lookBack(ctx context.Context) error {
+	if !f.doubt.Swap(false) {
+		return nil
+	}
+	state, found, err := f.o.Writer.Lane(ctx, f.laneID())
+	if err != nil || !found || state.LogID != f.o.LogID || state.Epoch > f.lane.Epoch || !f.mark.After(state.Mark) {
+		return ctx.Err()
+	}
+	f.lane = state
+	return f.reclaim(ctx, f.mark)
 }
 
 // rewind begins again at the database's mark with what the log holds after it.
@@ -136,19 +150,4 @@ func (f *Flusher) rewind(ctx context.Context, why string) error {
 	}
 	f.parkLettered()
 	return nil
-}
-
-// after reports whether a is further than b.
-func after(a, b sink.Mark) bool {
-	if a.Position != b.Position {
-		return a.Position > b.Position
-	}
-	return a.Next != 0 && (b.Next == 0 || a.Next == b.Next && a.Part > b.Part)
-}
-
-func markText(m sink.Mark) string {
-	if m.Next == 0 {
-		return fmt.Sprintf("position %d", m.Position)
-	}
-	return fmt.Sprintf("position %d and %d operations towards %d", m.Position, m.Part, m.Next)
 }

@@ -47,8 +47,10 @@ func Open(_ context.Context, rawURL string, o sqlsink.Options) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mysql: %w", err)
 	}
-	s := &Sink{opts: o, write: sql.OpenDB(connector), read: sql.OpenDB(connector), own: newOwn(o.OwnSchema)}
+	s := &Sink{opts: o, write: sql.OpenDB(connector), own: newOwn(o.OwnSchema)}
+	s.read = sql.OpenDB(&readConnector{connector, s})
 	s.read.SetMaxOpenConns(o.ReadConns)
+	s.write.SetMaxIdleConns(-1) // a session is closed after its use
 	s.read.SetMaxIdleConns(o.ReadConns)
 	s.read.SetConnMaxIdleTime(o.IdleTimeout)
 	s.Sink = sqlsink.New(dialect{s}, o)
@@ -255,14 +257,10 @@ func (s *Sink) placed(t *sink.Table) *sink.Table { return s.own.Placed(t, s.opts
 // dialect is what the shared layer needs.
 type dialect struct{ s *Sink }
 
-func (d dialect) Query(ctx context.Context, query string, args []any, row func([]value.Value) error) error {
-	ctx, done := d.s.Alive(ctx)
-	defer done()
-	rows, err := d.s.read.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	return sqlsink.Scan(rows, nil, convert, row)
+// RenewReaders implements sqlsink.Dialect. Those at work stay.
+func (d dialect) RenewReaders() {
+	d.s.read.SetMaxIdleConns(-1)
+	d.s.read.SetMaxIdleConns(d.s.opts.ReadConns)
 }
 
 func (d dialect) OwnTable(name string) string {

@@ -195,7 +195,12 @@ func TestTextViewsShowWhatIsText(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := map[string]bool{}
-	if err := (dialect{s}).Query(t.Context(), "SELECT key, value FROM lull_strings_text", nil, func(vals []value.Value) error {
+	session, err := dialect{s}.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if err := session.Query(t.Context(), "SELECT key, value FROM lull_strings_text", nil, func(vals []value.Value) error {
 		shown[vals[0].String()] = true
 		return nil
 	}); err != nil {

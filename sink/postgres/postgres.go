@@ -54,6 +54,11 @@ func Open(_ context.Context, url string, o sqlsink.Options) (*Sink, error) {
 	config.ConnConfig.Config.AfterConnect = s.prepareConn
 	config.ConnConfig.RuntimeParams["application_name"] = "lull " + o.Name
 	s.Sink = sqlsink.New(dialect{s}, o)
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { // of the pool, which reads
+		return s.CheckFloor(func(sql string, args []any, row func([]value.Value) error) error {
+			return plainQuery(ctx, conn.PgConn(), sql, args, row)
+		})
+	}
 	return s, nil
 }
 
@@ -312,10 +317,13 @@ func (d dialect) Connect(ctx context.Context) (sqlsink.Session, error) {
 	return &session{s: d.s, conn: conn, id: id}, nil
 }
 
-func (d dialect) Query(ctx context.Context, sql string, args []any, row func([]value.Value) error) error {
-	return d.s.reading(ctx, nil, func(ctx context.Context, conn *pgx.Conn) error {
-		return plainQuery(ctx, conn.PgConn(), sql, args, row)
-	})
+// RenewReaders implements sqlsink.Dialect.
+func (d dialect) RenewReaders() {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	if d.s.pool != nil {
+		d.s.pool.Reset()
+	}
 }
 
 func (d dialect) OwnTable(name string) string     { return d.s.ownTable(name) }

@@ -2,10 +2,12 @@ package sinktest
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/sink/sqlsink"
+	"github.com/lullcache/lull/value"
 )
 
 func testOwnTables(_ *testing.T, b *base) {
@@ -50,6 +52,48 @@ func testOwnSchema(t *testing.T, b *base) {
 	b.must(err)
 	b.wantRows("SELECT count(*) FROM "+b.Quote("else where")+"."+b.Quote("lull_keys"), "1")
 	b.wantRows("SELECT count(*) FROM "+b.Quote("lull_keys"), "0")
+}
+
+// testFloor asks each time through a sink of its own, since connections that are open may
+// be trusted.
+func testFloor(t *testing.T, b *base) {
+	if _, ok := b.sink.(sink.Floored); !ok {
+		return
+	}
+	events := b.table("events", 0, "v|integer")
+	b.write(put(events, sink.Append, row(1)))
+	has, part := b.mark, sink.Mark{Position: b.mark.Position, Next: b.mark.Position + 9, Part: 1}
+	for _, c := range []struct {
+		floor  sink.Floor
+		behind bool
+	}{
+		{sink.Floor{ID: lane, LogID: "log", Mark: has}, false},
+		{sink.Floor{ID: lane, LogID: "log"}, false},
+		{sink.Floor{ID: lane, LogID: "log", Mark: sink.Mark{Position: has.Position + 1}}, true},
+		{sink.Floor{ID: lane, LogID: "log", Mark: part}, true},
+		{sink.Floor{ID: lane, LogID: "other", Mark: has}, true},
+		{sink.Floor{ID: sink.LaneID{Name: "lull", Lane: "gone"}, LogID: "log", Mark: has}, true},
+	} {
+		s := b.another(sqlsink.Options{})
+		s.(sink.Floored).SetFloor(c.floor)
+		for range 2 { // the refused connection is not used again
+			err := s.Read(b.Context(), []sink.Query{{Table: events, Columns: []int{0}}}, func(int, []value.Value) error { return nil })
+			_, _, countErr := s.Count(b.Context(), events, []int{0}, nil, 100)
+			for _, err := range []error{err, countErr} {
+				if errors.Is(err, sink.ErrBehind) != c.behind || err != nil && !c.behind {
+					t.Fatalf("floor %+v, the lane has %s: got %v", c.floor, has, err)
+				}
+				if c.behind {
+					b.wantClass(err, sink.Retry)
+				}
+			}
+		}
+		if _, found, err := s.Lane(b.Context(), lane); !found || err != nil {
+			t.Fatalf("lane: got %v, %v", found, err)
+		}
+		s.(sink.Floored).SetFloor(sink.Floor{ID: lane, LogID: "log", Mark: has})
+		b.must(s.Read(b.Context(), []sink.Query{{Table: events, Columns: []int{0}}}, func(int, []value.Value) error { return nil }))
+	}
 }
 
 func testClaim(t *testing.T, b *base) {

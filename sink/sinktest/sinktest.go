@@ -95,6 +95,7 @@ func Run(t *testing.T, d *Dialect) {
 		{"read by keys", testReadKeys},
 		{"read in pages", testReadPages},
 		{"count", testCount},
+		{"nothing is read below the floor", testFloor},
 		{"hostile names and values", testHostile},
 		{"beyond the limits of one statement", testLarge},
 		{"the catalog tells what was made", testCatalog},

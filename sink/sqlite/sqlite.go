@@ -115,6 +115,20 @@ func (s *Sink) CreateOwn(ctx context.Context) error {
 
 // Read implements sink.Reader.
 func (s *Sink) Read(ctx context.Context, queries []sink.Query, row func(query int, vals []value.Value) error) error {
+	return s.reading(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		for i := range queries {
+			if err := readOne(ctx, conn, &queries[i], func(vals []value.Value) error { return row(i, vals) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// reading calls f in one snapshot. SQLite's own backup can put an older copy under open
+// connections, without a word to them, so that the floor is looked at in each snapshot.
+// That is a lookup by key in this process, some microseconds.
+func (s *Sink) reading(ctx context.Context, f func(ctx context.Context, conn *sql.Conn) error) error {
 	ctx, done := s.Alive(ctx)
 	defer done()
 	conn, err := s.read.Conn(ctx)
@@ -131,12 +145,17 @@ func (s *Sink) Read(ctx context.Context, queries []sink.Query, row func(query in
 		defer cancel()
 		_, _ = conn.ExecContext(end, "ROLLBACK")
 	}()
-	for i := range queries {
-		if err := readOne(ctx, conn, &queries[i], func(vals []value.Value) error { return row(i, vals) }); err != nil {
+	err = s.CheckFloor(func(query string, args []any, row func([]value.Value) error) error {
+		rows, err := conn.QueryContext(ctx, query, args...)
+		if err != nil {
 			return err
 		}
+		return sqlsink.Scan(rows, nil, convert, row)
+	})
+	if err != nil {
+		return sqlsink.Classify(judge(err), fmt.Errorf("read lull_lanes: %w", err), nil)
 	}
-	return nil
+	return f(ctx, conn)
 }
 
 func readOne(ctx context.Context, conn *sql.Conn, q *sink.Query, row func([]value.Value) error) error {
@@ -171,10 +190,13 @@ func (s *Sink) Count(ctx context.Context, t *sink.Table, distinct []int, where [
 	if err != nil {
 		return 0, false, err
 	}
-	if err := s.read.QueryRowContext(ctx, st.SQL, binds(st.Args)...).Scan(&n); err != nil {
-		return 0, false, readFailed(err, t)
-	}
-	return n, true, nil
+	err = s.reading(ctx, func(ctx context.Context, conn *sql.Conn) error {
+		if err := conn.QueryRowContext(ctx, st.SQL, binds(st.Args)...).Scan(&n); err != nil {
+			return readFailed(err, t)
+		}
+		return nil
+	})
+	return n, err == nil, err
 }
 
 // dialect is what the shared layer needs.
@@ -188,13 +210,8 @@ func (d dialect) Connect(ctx context.Context) (sqlsink.Session, error) {
 	return &session{conn: conn, statements: make(map[string]sqldriver.Stmt)}, nil
 }
 
-func (d dialect) Query(ctx context.Context, query string, args []any, row func([]value.Value) error) error {
-	rows, err := d.s.read.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	return sqlsink.Scan(rows, nil, convert, row)
-}
+// RenewReaders implements sqlsink.Dialect: there is no other server.
+func (d dialect) RenewReaders() {}
 
 func (d dialect) OwnTable(name string) string { return quote(name) }
 func (d dialect) Own() *sqlsink.Own           { return d.s.own }

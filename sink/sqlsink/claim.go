@@ -16,7 +16,7 @@ const laneColumns = "log_id, epoch, position, next_position, part, catching_up, 
 
 // Lane implements sink.Writer.
 func (s *Sink) Lane(ctx context.Context, id sink.LaneID) (state sink.LaneState, found bool, err error) {
-	err = s.d.Query(ctx, `SELECT `+laneColumns+` FROM `+s.d.OwnTable(laneTable)+` WHERE name = ? AND lane = ?`,
+	err = s.ask(ctx, `SELECT `+laneColumns+` FROM `+s.d.OwnTable(laneTable)+` WHERE name = ? AND lane = ?`,
 		[]any{id.Name, id.Lane}, func(vals []value.Value) error {
 			found = true
 			state, err = laneOf(vals)

@@ -137,7 +137,7 @@ func (s *Sink) letterRow(l *sink.Letter) []value.Value {
 // Letters implements sink.Writer.
 func (s *Sink) Letters(ctx context.Context, name string) ([]sink.Letter, error) {
 	var letters []sink.Letter
-	err := s.d.Query(ctx, `SELECT id, state, position, at, code, message, schema_name, table_name, op, row_key, data FROM `+
+	err := s.ask(ctx, `SELECT id, state, position, at, code, message, schema_name, table_name, op, row_key, data FROM `+
 		s.d.OwnTable(letterTable)+` WHERE name = ? ORDER BY id`, []any{name}, func(vals []value.Value) error {
 		l, err := readLetter(vals)
 		letters = append(letters, l)

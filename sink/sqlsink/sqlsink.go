@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lullcache/lull/sink"
@@ -75,8 +76,9 @@ const nameLengthMax = 64
 type Dialect interface {
 	// Connect opens the session that writes.
 	Connect(ctx context.Context) (Session, error)
-	// Query runs a statement of Lull's own on a connection that reads.
-	Query(ctx context.Context, query string, args []any, row func([]value.Value) error) error
+	// RenewReaders has those connections opened anew that read and are idle, and the
+	// others closed after their work if that is possible: the server may be another one.
+	RenewReaders()
 	// OwnTable names one of Lull's own tables, quoted and qualified.
 	OwnTable(name string) string
 	// Own describes them all.
@@ -162,6 +164,7 @@ type Sink struct {
 
 	closing context.Context // ends with Shut
 	end     context.CancelFunc
+	floor   atomic.Pointer[sink.Floor]
 
 	// mu is held by Claim, Write and Seal, and guards the fields below.
 	mu      sync.Mutex
@@ -227,7 +230,23 @@ func (s *Sink) connected(ctx context.Context) (Session, error) {
 		return nil, s.failure(err, nil)
 	}
 	s.session = session
+	if s.epoch != 0 { // it is not the first one
+		s.d.RenewReaders()
+	}
 	return session, nil
+}
+
+// ask runs a query of Lull's own on a session of its own: it is of use also where reads
+// are refused, and sees the server that a new session would write to.
+func (s *Sink) ask(ctx context.Context, query string, args []any, row func([]value.Value) error) error {
+	ctx, done := s.Alive(ctx)
+	defer done()
+	session, err := s.d.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	return session.Query(ctx, query, args, row)
 }
 
 // begin starts a transaction. A session that the server closed while it was idle

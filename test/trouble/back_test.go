@@ -3,6 +3,7 @@ package trouble
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -45,8 +46,7 @@ func TestDatabaseGoesBack(t *testing.T) {
 		back := p.keep(t)
 		rounds(20)
 		back(t) // under the engine
-		notice(t, db, -1)
-		rounds(5)
+		c.roundsAfter(t)
 		if noticed.Load() == 0 {
 			line.Lost.Add(1)
 			t.Error("nobody noticed that the database went back")
@@ -62,12 +62,23 @@ func TestDatabaseGoesBack(t *testing.T) {
 	})
 }
 
-// notice has a flush find out that the database went back, with a write that needs no
-// row: what is loaded before that may still be of the older state.
-func notice(t *testing.T, db *lull.DB, n int) {
+// roundsAfter writes five rounds just after the database went back. The engine may say
+// for a while that it is away, but never read the older state and build on it.
+func (c *cutter) roundsAfter(t *testing.T) {
 	t.Helper()
-	must(t, set(t.Context(), db, "counter:notice", fmt.Sprint(n)))
-	settle(t, db)
+	eventually(t, "the first round after the database went back", func() bool {
+		n, err := ledgerRound(t.Context(), c.db, c.n)
+		if err == nil {
+			c.n = n
+		} else if !errors.Is(err, lull.ErrNoDB) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+	c.sync(t)
+	for range 4 {
+		c.round(t)
+	}
 }
 
 // keep copies the database as it is now and returns how to put the copy back.
@@ -157,10 +168,7 @@ func TestLaggingStandbyIsPromoted(t *testing.T) {
 	p.server.Kill()
 	promote(t, second)
 	p.proxy.Redirect(standby.Addr())
-	notice(t, db, -1)
-	for range 5 {
-		c.round(t)
-	}
+	c.roundsAfter(t)
 	closeDB(t, db)
 	line.Tried(1, "promotions")
 	line.Tried(int(noticed.Load()), "times noticed")
