@@ -298,7 +298,7 @@ type simSink struct {
 	epoch   uint64
 	tried   uint64
 	unclear bool
-	stale   bool // the database went back while this process ran; see Read
+	floor   sink.Floor
 	claimed func(before sink.LaneState)
 }
 
@@ -414,7 +414,6 @@ func (s *simSink) Letters(context.Context, string) ([]sink.Letter, error) {
 	if err := s.call("letters"); err != nil {
 		return nil, err
 	}
-	s.stale = false
 	return slices.SortedFunc(maps.Values(s.letters), func(a, b sink.Letter) int { return int(a.ID - b.ID) }), nil
 }
 
@@ -479,14 +478,21 @@ func (s *simSink) broken(tx *simTx) error {
 	return &sink.Error{Class: sink.Retry, Err: errors.New("deadlock")}
 }
 
-// Read is one snapshot. While a process does not know yet that the database went back it
-// gets none: loads may use old rows then, which docs/durability.md says.
+// SetFloor implements sink.Floored.
+func (s *simSink) SetFloor(f sink.Floor) { s.floor = f }
+
+// behind reports whether the database has gone back below the floor.
+func (s *simSink) behind() bool {
+	return s.floor.LogID != "" && (!s.found || s.lane.LogID != s.floor.LogID || s.floor.Mark.After(s.lane.Mark))
+}
+
+// Read is one snapshot.
 func (s *simSink) Read(_ context.Context, queries []sink.Query, row func(int, []value.Value) error) error {
 	if err := s.call("read"); err != nil {
 		return err
 	}
-	if s.stale && queries[0].Limit != 1 { // but whether there is anything at all
-		return errSimAway
+	if s.behind() {
+		return &sink.Error{Class: sink.Retry, Err: sink.ErrBehind}
 	}
 	type hit struct {
 		query int

@@ -566,9 +566,6 @@ func (s *simulation) restore(b *simBackup) {
 	s.w.note("db: went back", s.sql.lane.Mark.Position, b.lane.Mark.Position)
 	s.sql.restore(b)
 	s.restored = true
-	if s.life != nil {
-		s.life.sink.stale = true
-	}
 }
 
 // step lets one thing happen.
@@ -640,7 +637,7 @@ func (s *simulation) mend() {
 	s.sql.trouble, s.sql.away, s.sql.refuses = 0, false, false
 	s.sql.gone = map[string]bool{}
 	s.disk.SetCapacity(0)
-	if s.life != nil && s.life.sink.stale {
+	if s.life != nil && s.life.sink.behind() {
 		s.crash(false) // a flush would notice that the database went back; there may be none
 	}
 	if s.sql.open != nil && (s.life == nil || s.sql.open.owner != s.life.sink || s.life.sink.unclear) {
