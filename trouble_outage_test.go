@@ -29,7 +29,7 @@ func TestTroubleDatabaseAway(t *testing.T) {
 		p.makeWorld(t)
 		p.exec(t, `INSERT INTO views VALUES ('cold', 5)`)
 		dir := t.TempDir()
-		db := openWorld(t, p.sink(t), dir, nil)
+		db := openWorld(t, p.sink(t), dir, func(o *lull.Options) { o.LoadTimeout = 20 * time.Second }) // a busy machine connects slowly
 		tr := startTraffic(t, db, 4, nil)
 		eventually(t, "every writer's keys are in memory", func() bool { return len(p.rows(t, `SELECT * FROM scores`)) == 4 })
 		for round := range 3 {

@@ -55,7 +55,7 @@ func TestDatabaseGoesBack(t *testing.T) {
 		closeDB(t, db)
 		back(t) // while none runs
 		c.db = p.open(t, dir, change)
-		rounds(5)
+		c.roundsAfter(t)
 		closeDB(t, c.db)
 		p.checkCoalesced(t, c.n, line)
 		line.Tried(2, "restores")
