@@ -389,3 +389,56 @@ func TestTroublePendingAnswers(t *testing.T) {
 	p.wantRows(t, `SELECT id, balance FROM accounts`, "1|1")
 	closeDB(t, db)
 }
+
+// TestTroubleAnswersOfAParkedTable has a writer wait for SQL while its table is away:
+// the answer says that the write is set aside, and it is kept. It counts once when the
+// table is back, also after a restart.
+func TestTroubleAnswersOfAParkedTable(t *testing.T) {
+	t.Parallel()
+	type counter struct{ N int64 }
+	everywhere(t, func(t *testing.T, p *place) {
+		p.makeAccounts(t)
+		p.exec(t, `CREATE TABLE counters (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)`)
+		dir := t.TempDir()
+		openCounters := func() (*lull.DB, func(n int64, want error)) {
+			db := openOver(t, p.sink(t), dir, func(o *lull.Options) {
+				o.Tables = append(accountSpecs(), lull.TableSpec{Name: "counters", Key: "counter:{id}", Type: "hash"})
+				o.Ack, o.WriteTimeout = lull.AckDatabase, time.Minute
+				lull.LookEvery(o, 100*time.Millisecond)
+			})
+			counters, err := lull.NewTable[int, counter](db, "counters")
+			must(t, err)
+			return db, func(n int64, want error) {
+				t.Helper()
+				err := counters.Update(t.Context(), 1, func(c *counter) error { c.N++; return nil })
+				if !errors.Is(err, want) {
+					t.Errorf("counting to %d: got %v, wanted %v", n, err, want)
+				}
+				if c, _, err := counters.Get(t.Context(), 1); err != nil || c.N != n {
+					t.Errorf("after counting to %d it is %d, %v", n, c.N, err)
+				}
+			}
+		}
+		db, count := openCounters()
+		count(1, nil)
+		p.exec(t, `ALTER TABLE counters RENAME TO gone`)
+		count(2, lull.ErrRefused)
+		count(3, lull.ErrRefused)
+		p.wantRows(t, `SELECT n FROM gone`, "1")
+		p.exec(t, `ALTER TABLE gone RENAME TO counters`)
+		eventually(t, "what was set aside is in SQL", func() bool { return len(letters(db)) == 0 })
+		p.wantRows(t, `SELECT n FROM counters`, "3")
+		count(4, nil)
+		p.exec(t, `ALTER TABLE counters RENAME TO gone`)
+		count(5, lull.ErrRefused)
+		closeDB(t, db)
+		p.wantRows(t, `SELECT n FROM gone`, "4")
+		p.exec(t, `ALTER TABLE gone RENAME TO counters`)
+		db, count = openCounters()
+		eventually(t, "what was set aside is in SQL after a start", func() bool { return len(letters(db)) == 0 })
+		p.wantRows(t, `SELECT n FROM counters`, "5")
+		count(6, nil)
+		p.wantRows(t, `SELECT n FROM counters`, "6")
+		closeDB(t, db)
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,10 @@ type client struct {
 	order [2]*thing
 	// twins are two keys that are only written together, alike.
 	twins [2]*thing
+
+	// tail are the unanswered commands of the round before that put an item into a bag,
+	// in the order of sending.
+	tail []sentItem
 
 	rdb  *redis.Client
 	conn *redis.Conn
@@ -76,7 +81,7 @@ func (c *client) renew(generation int) {
 		}
 		t.drop()
 	}
-	c.old = append(c.old, c.things...)
+	c.old, c.tail = append(c.old, c.things...), nil
 	c.things = newThings(generation*1000+c.number, c.w.refusals)
 }
 
@@ -98,11 +103,17 @@ func (c *client) current() []*thing {
 	return append(append(append([]*thing{}, c.things...), c.order[:]...), c.twins[:]...)
 }
 
+// inSQL are those whose last answer did not say that SQL is still without it.
+func (c *client) inSQL() []*thing {
+	return slices.DeleteFunc(c.current(), func(t *thing) bool { return t.late })
+}
+
 // round writes until the connection breaks or ctx ends.
 func (c *client) round(ctx context.Context) {
 	c.connect()
 	defer c.disconnect()
 	c.look(c.current(), "after the restart")
+	c.lookAtTail()
 	if a, b := c.twins[0].register.possible, c.twins[1].register.possible; len(a) == 1 && len(b) == 1 && a[0] != b[0] && !c.dead {
 		c.w.rep.wrong(&c.w.rep.Torn, "%s = %s and %s after the restart, which were written alike", c.twins[1].key, a[0], b[0])
 	}
@@ -129,9 +140,43 @@ func (c *client) round(ctx context.Context) {
 		}
 		time.Sleep(time.Duration(c.rng.Int64N(int64(pauseMax))))
 	}
+	c.settle()
+}
+
+// settle ends a round. What is in memory needs no database, so that only a full log has
+// Lull refuse a command on a key that was read in this round.
+func (c *client) settle() {
+	busy := c.w.mayBeBusy()
 	for _, t := range c.current() {
-		t.settle(c.w.troubled.Load())
+		t.settle(!t.loaded || busy)
 	}
+	c.tail = slices.DeleteFunc(c.tail, func(i sentItem) bool { return !i.thing.loaded || busy })
+}
+
+// sentItem is an item that was sent to a bag.
+type sentItem struct {
+	thing *thing
+	item  string
+}
+
+// lookAtTail wants of the last commands that none is in without those before it on the
+// same connection, whatever their keys are.
+func (c *client) lookAtTail() {
+	if c.dead {
+		return // nothing was sent since: the next look tells
+	}
+	var missing *sentItem
+	for i := range c.tail {
+		s := &c.tail[i]
+		switch in := s.thing.bag.sent[s.item]; {
+		case !s.thing.loaded:
+		case !in && missing == nil:
+			missing = s
+		case in && missing != nil:
+			c.w.rep.wrong(&c.w.rep.Torn, "%s has %s after the restart, %s has no %s, which the same connection sent before", s.thing.key, s.item, missing.thing.key, missing.item)
+		}
+	}
+	c.tail = nil
 }
 
 func (c *client) next() op {
@@ -149,8 +194,9 @@ func (c *client) look(things []*thing, where string) {
 	_, _ = pipe.Exec(context.Background()) // each command has its own error
 	for i, t := range things {
 		reply, err := cmds[i].Result()
+		t.loaded = err == nil || errors.Is(err, redis.Nil)
 		switch {
-		case err == nil || errors.Is(err, redis.Nil):
+		case t.loaded:
 			t.saw(c.w.rep, t.items(reply), where+", in Lull,")
 		case c.w.mayRefuse(err):
 		case isReply(err):
@@ -182,14 +228,22 @@ func (c *client) outcome(o *op, reply any, err error) {
 	case err == nil:
 		r.acked.Add(1)
 		o.acked(textOf(reply))
+		o.late(false)
+		if o.args[0] != "DEL" { // of what is not there
+			c.w.covered.Store(true)
+		}
 	case !isReply(err):
 		c.dead = true
 		r.unanswered.Add(1)
 		o.unanswered()
+		if len(o.things) == 1 && o.things[0].bag != nil {
+			c.tail = append(c.tail, sentItem{o.things[0], textOf(o.args[len(o.args)-1])})
+		}
 	case strings.HasPrefix(err.Error(), "TIMEOUT "), strings.HasPrefix(err.Error(), "REFUSED ") && o.mayBeRefused:
-		c.w.late.Store(true)
 		r.acked.Add(1)
+		r.kept.Add(1)
 		o.kept()
+		o.late(true)
 	case c.w.mayRefuse(err):
 		r.refused.Add(1)
 	default:

@@ -9,13 +9,21 @@ import (
 // op is a command on its way, and what is to become of the model when it is known
 // what happened to it.
 type op struct {
-	args []any
+	args   []any
+	things []*thing // that it writes
 	// acked is called with the reply; kept when the reply says that the write is in
 	// and no more; unanswered, in the order of sending, when there was none: then the
 	// write may be in or not.
 	acked            func(reply string)
 	kept, unanswered func()
 	mayBeRefused     bool // by the database
+}
+
+// late notes whether the answer says that SQL does not have the write.
+func (o *op) late(is bool) {
+	for _, t := range o.things {
+		t.late = is
+	}
 }
 
 // counter is a number that only its client changes. What is known of it is the set of
@@ -48,7 +56,8 @@ func (c *counter) kept(d int64) {
 func (c *counter) unanswered(d int64) { c.loose = append(c.loose, d) }
 
 // settle ends a round: of what was not answered any number of the first commands may
-// be in. If some may have been refused, any of them may.
+// be in. If some may have been refused, any of them may: whatever the others were, a kill
+// keeps the first of the accepted ones.
 func (c *counter) settle(refusals bool) {
 	sums := slices.Clone(c.possible)
 	first := slices.Clone(c.possible)

@@ -16,7 +16,7 @@ type report struct {
 	name string
 
 	kills, failpoints, databaseKills, outages, parks, folds atomic.Int64
-	sent, acked, refused, unanswered, checked               atomic.Int64
+	sent, acked, kept, refused, unanswered, checked         atomic.Int64
 	snapshots, states                                       atomic.Int64
 	zombies, histories, faults                              atomic.Int64
 	round                                                   atomic.Int64
@@ -56,7 +56,7 @@ func (r *report) counts() []tried {
 	return []tried{
 		{&r.kills, "kills"}, {&r.failpoints, "of them at failpoints"}, {&r.zombies, "stopped processes"}, {&r.histories, "histories"},
 		{&r.faults, "faults"}, {&r.databaseKills, "database kills"}, {&r.outages, "outages"}, {&r.parks, "tables taken away"}, {&r.folds, "logs folded"},
-		{&r.sent, "commands"}, {&r.acked, "answered"}, {&r.refused, "refused"}, {&r.unanswered, "unanswered"},
+		{&r.sent, "commands"}, {&r.acked, "answered"}, {&r.kept, "of them pending or set aside"}, {&r.refused, "refused"}, {&r.unanswered, "unanswered"},
 		{&r.checked, "values checked"}, {&r.snapshots, "snapshots"}, {&r.states, "different states"},
 	}
 }

@@ -20,6 +20,7 @@ func (c *client) inOrder() {
 		n := t.counter
 		return op{
 			args:       []any{"INCR", t.key},
+			things:     []*thing{t},
 			acked:      func(reply string) { done = true; n.acked(c.w.rep, 1, reply) },
 			kept:       func() { done = true; n.kept(1) },
 			unanswered: func() { n.unanswered(1) },
@@ -48,6 +49,7 @@ func (c *client) writeTwins() {
 	both(func(g *register) { g.sent(v) })
 	acked := func() { both(func(g *register) { g.acked(v) }) }
 	c.send(op{
+		things:     c.twins[:],
 		args:       []any{"MSET", c.twins[0].key, v, c.twins[1].key, v},
 		acked:      func(string) { acked() },
 		kept:       acked,
@@ -156,7 +158,9 @@ func (w *world) snapshot(ctx context.Context) error {
 	if w.position.Swap(s.position) != s.position {
 		w.rep.states.Add(1)
 	}
-	s.judge(w.rep)
+	for _, what := range s.torn() {
+		w.rep.wrong(&w.rep.Torn, "at position %d SQL holds %s", s.position, what)
+	}
 	return nil
 }
 
@@ -225,25 +229,26 @@ func (s *state) put(which int, records [][]any) {
 	}
 }
 
-// judge finds what no state of the cache can be.
-func (s *state) judge(r *report) {
+// torn tells what of it no state of the cache can be.
+func (s *state) torn() (all []string) {
+	note := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	if s.total != accountsTotal {
-		r.wrong(&r.Torn, "at position %d SQL holds %d in all accounts together, want %d", s.position, s.total, accountsTotal)
+		note("%d in all accounts together, want %d", s.total, accountsTotal)
 	}
 	if s.families > 0 || s.orphans > 0 {
-		r.wrong(&r.Torn, "at position %d SQL holds %d parents without the child they name, %d children without their parent or newer than it",
-			s.position, s.families, s.orphans)
+		note("%d parents without the child they name, %d children without their parent or newer than it", s.families, s.orphans)
 	}
 	for name, p := range s.pairs[0] {
 		first, _ := strconv.ParseInt(p[0], 10, 64)
 		second, _ := strconv.ParseInt(p[1], 10, 64)
 		if first < second {
-			r.wrong(&r.Torn, "at position %d SQL holds %s = %d and %d, which was raised later", s.position, name, first, second)
+			note("%s = %d and %d, which was raised later", name, first, second)
 		}
 	}
 	for name, p := range s.pairs[1] {
 		if p[0] != p[1] {
-			r.wrong(&r.Torn, "at position %d SQL holds %s = %s and %s, which were written alike", s.position, name, p[0], p[1])
+			note("%s = %s and %s, which were written alike", name, p[0], p[1])
 		}
 	}
+	return all
 }

@@ -62,6 +62,8 @@ type thing struct {
 	rowKey     []any // of the mapped row; nil: generic
 	large      bool  // its values fill segments of the log
 	refusals   bool  // some of its values are refused by the database
+	loaded     bool  // it was read in this round, so that the database is not needed for it
+	late       bool  // the last answer says that SQL does not have it
 	counter    *counter
 	register   *register
 	bag        *bag
@@ -114,6 +116,7 @@ func (t *thing) next(r *report, rng *rand.Rand, n int64) op {
 		d := 1 + rng.Int64N(3)
 		return op{
 			mayBeRefused: t.name == "HINCRBY parkable",
+			things:       []*thing{t},
 			args:         t.write(t, d),
 			acked:        func(reply string) { t.counter.acked(r, d, reply) },
 			kept:         func() { t.counter.kept(d) },
@@ -124,6 +127,7 @@ func (t *thing) next(r *report, rng *rand.Rand, n int64) op {
 		t.register.sent(v)
 		return op{
 			mayBeRefused: t.register.refused != nil,
+			things:       []*thing{t},
 			args:         t.write(t, v),
 			acked:        func(string) { t.register.acked(v) },
 			kept:         func() { t.register.acked(v) },
@@ -132,6 +136,7 @@ func (t *thing) next(r *report, rng *rand.Rand, n int64) op {
 	}
 	v := strconv.FormatInt(n, 10)
 	return op{
+		things:     []*thing{t},
 		args:       t.write(t, n),
 		acked:      func(string) { t.bag.sent[v] = true },
 		kept:       func() { t.bag.sent[v] = true },

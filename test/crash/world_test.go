@@ -30,17 +30,14 @@ type world struct {
 	// away: refusals are no surprise, since the database is or was away; parked: nor are
 	// they on the table that was taken away.
 	away, parked atomic.Bool
-	troubled     atomic.Bool // either of them in this round
-	late         atomic.Bool // some of this round's answers say that SQL does not have the write
+	covered      atomic.Bool // a write of this round was answered, and no less
 	surprises    atomic.Int64
 	position     atomic.Int64 // of the last snapshot
 	round        int
 	renewed      int    // the round in which this generation of keys began
 	ack          string // of this round
 	acks         deck
-	// ackedBefore is how many commands had been answered when the load of this round
-	// began.
-	ackedBefore int64
+	began        time.Time // the load of this round
 }
 
 const clientsMax = 8
@@ -127,7 +124,6 @@ func (w *world) flush() {
 // trouble says that the database is not as it should be, for the rest of the round.
 func (w *world) trouble() {
 	w.away.Store(true)
-	w.troubled.Store(true)
 }
 
 // depart takes the database away from Lull, comeBack brings it back. A server refuses
@@ -167,9 +163,8 @@ func (w *world) cut() {
 // load runs all clients until they have lost the server or stop is called, which
 // waits for them.
 func (w *world) load() (stop func()) {
-	w.ackedBefore = w.rep.acked.Load()
-	w.late.Store(false)
-	w.troubled.Store(w.away.Load() || w.parked.Load())
+	w.covered.Store(false)
+	w.began = time.Now()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, c := range w.clients {
@@ -190,13 +185,20 @@ func (w *world) between(least, most time.Duration) {
 // come now.
 func (w *world) mayRefuse(err error) bool {
 	text := err.Error()
-	if w.parked.Load() && strings.Contains(text, "parkable") {
+	if w.parked.Load() && strings.HasPrefix(text, "NODB ") && strings.Contains(text, "parkable") {
 		return true
 	}
 	return w.away.Load() && (strings.HasPrefix(text, "NODB ") || strings.HasPrefix(text, "BUSY ")) ||
 		strings.HasPrefix(text, "LOADING ") || // closing
 		strings.HasPrefix(text, "NODB ") && strings.Contains(text, "the lane is not taken yet") // the machine is slow, and the start did not wait
 }
+
+// mayBeBusy reports whether a command of this round may have waited at a limit for so
+// long that it was refused.
+func (w *world) mayBeBusy() bool { return time.Since(w.began) >= writeTimeout }
+
+// writeTimeout is the default of write_timeout.
+const writeTimeout = 5 * time.Second
 
 // unexpected notes an answer that should not be given.
 func (w *world) unexpected(format string, args ...any) {

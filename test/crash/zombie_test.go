@@ -126,7 +126,7 @@ func (z *zombieTest) writeUntilStopped(p *process, stop bool) *zombieWrites {
 			z.rep.sent.Add(1)
 			err := rdb.Set(context.Background(), things[i].key, n, 0).Err()
 			if ctx.Err() == nil && err != nil && !strings.HasPrefix(err.Error(), "TIMEOUT ") {
-				t.Errorf("SET in a Lull that nobody disturbs: %v", err)
+				t.Errorf("SET in a Lull that nobody disturbs: %v\n%s", err, tail(p.stderr.String()))
 				return
 			}
 			if ctx.Err() == nil {
