@@ -104,6 +104,7 @@ type checkpointer struct {
 	mark     sink.Mark // the watermark
 	since    time.Time // when it has come there
 	position uint64    // of the newest checkpoint
+	sent     uint64    // the end of the last cut that the log says was sent: it may be in SQL
 }
 
 // foldLog writes checkpoints of all cuts up to the one that was just taken, if the log
@@ -134,12 +135,16 @@ func (db *DB) foldLog(last *dirty.Cut) {
 // writeCheckpoints logs how far the database is and the changes of all cuts that it
 // does not have, and returns when they are on disk.
 func (db *DB) writeCheckpoints(mark sink.Mark, position uint64) error {
+	cuts, sent := db.cuts.upTo(position), db.checkpoints.sent
+	if mark.Next == 0 && slices.ContainsFunc(cuts, func(c *dirty.Cut) bool { return c.Position() == sent }) {
+		mark.Next = sent // else it was merged with a later cut, since SQL has not taken it
+	}
 	end, err := db.logSettled(mark)
 	if err != nil {
 		return err
 	}
 	base := mark.Position
-	for _, c := range db.cuts.upTo(position) {
+	for _, c := range cuts {
 		if c.Position() == base {
 			continue // nothing came between
 		}
@@ -179,6 +184,25 @@ func (db *DB) writeCheckpoint(base uint64, c *dirty.Cut) (end wal.Position, err 
 // logSettled logs how far the database is.
 func (db *DB) logSettled(m sink.Mark) (wal.Position, error) {
 	return db.log.Append(change.AppendSettled(nil, change.Settled{UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part}))
+}
+
+// logSending logs that SQL may have everything up to position from now on, and returns
+// what has to be on disk before it is sent. Without it a start with the database away
+// would not know of this border, and might fold the log across it: then nothing could
+// be rebuilt from there if the database turned out to be there.
+func (db *DB) logSending(position uint64) uint64 {
+	c := &db.checkpoints
+	if db.log == nil || c.sent == position {
+		return position
+	}
+	m := c.mark
+	m.Next = position
+	end, err := db.logSettled(m)
+	if err != nil {
+		return position // there is no room for a checkpoint either; one that has failed is told of by the wait
+	}
+	c.sent = position
+	return max(position, uint64(end))
 }
 
 // checkpointWriter gathers changes into records.

@@ -49,9 +49,9 @@ func (s source) Pressure() flush.Pressure {
 }
 
 // SyncLog makes the log durable through position: SQL never holds what the log could
-// still lose.
+// still lose. It is about to be sent, and the log says that too.
 func (s source) SyncLog(ctx context.Context, position uint64) error {
-	return s.db.waitDisk(ctx, position)
+	return s.db.waitDisk(ctx, s.db.logSending(position))
 }
 
 // Settled notes how far the database is: in the log, so that a start without the

@@ -42,9 +42,9 @@ type Source interface {
 	Cut() *dirty.Cut
 	// Pressure says how much is dirty. It is called every few milliseconds.
 	Pressure() Pressure
-	// SyncLog returns when the log is on disk through position. An error says that
-	// the log has failed for good: the cut is flushed all the same and the lane marked
-	// as sealed.
+	// SyncLog returns when the log is on disk through position, up to which changes are
+	// sent next. An error says that the log has failed for good: the cut is flushed all
+	// the same and the lane marked as sealed.
 	SyncLog(ctx context.Context, position uint64) error
 	// Settled says how far the database is. Letters are in place before.
 	Settled(sink.Mark)

@@ -10,6 +10,9 @@ import (
 // open takes the lane if the start could not, and reads the letters.
 func (f *Flusher) open(ctx context.Context) error {
 	assumed := f.mark
+	if assumed.Part == 0 {
+		assumed.Next = 0 // where a cut ends that may be in, or not
+	}
 	if f.o.State == nil {
 		state, err := f.untilClaimed(ctx, f.o.Claim)
 		if err != nil {
