@@ -21,7 +21,7 @@ func (db *DB) readSQL(ctx context.Context, queries []sink.Query, row func(query 
 	if !db.flusher.Opened() {
 		return errNotTaken
 	}
-	if err := db.reads.enter(); err != nil {
+	if err := db.reads.enter(db.opts.world.Now()); err != nil {
 		return err
 	}
 	err := db.sink.Read(ctx, queries, row)
@@ -34,7 +34,7 @@ func (db *DB) countSQL(ctx context.Context, t *sink.Table, distinct []int, where
 	if !db.flusher.Opened() {
 		return 0, false, errNotTaken
 	}
-	if err := db.reads.enter(); err != nil {
+	if err := db.reads.enter(db.opts.world.Now()); err != nil {
 		return 0, false, err
 	}
 	n, exact, err = db.sink.Count(ctx, t, distinct, where, exactMax)
@@ -44,7 +44,7 @@ func (db *DB) countSQL(ctx context.Context, t *sink.Table, distinct []int, where
 
 // readDone notes how a read went.
 func (db *DB) readDone(ctx context.Context, err error) {
-	db.reads.leave(ctx, err)
+	db.reads.leave(ctx, db.opts.world.Now(), err)
 	if errors.Is(err, sink.ErrBehind) {
 		db.flusher.Doubt()
 	}
@@ -75,26 +75,25 @@ type readGuard struct {
 }
 
 // enter returns an error if a read is to be refused.
-func (g *readGuard) enter() error {
+func (g *readGuard) enter(now time.Time) error {
 	if g.failures.Load() < readFailuresMax {
 		return nil
 	}
-	now := time.Now().UnixNano()
 	at := g.next.Load()
-	if now >= at && g.next.CompareAndSwap(at, now+int64(readPause)) {
+	if now.UnixNano() >= at && g.next.CompareAndSwap(at, now.Add(readPause).UnixNano()) {
 		return nil // this one tries
 	}
 	return fmt.Errorf("not tried again within %v: %w", readPause, *g.last.Load())
 }
 
 // leave notes how a read went. Those that a deadline ended were held up long enough.
-func (g *readGuard) leave(ctx context.Context, err error) {
+func (g *readGuard) leave(ctx context.Context, now time.Time, err error) {
 	switch {
 	case err == nil:
 		g.reset()
 	case ctx.Err() == nil && sink.ClassOf(err) == sink.Retry:
 		g.last.Store(&err)
-		g.next.Store(time.Now().Add(readPause).UnixNano())
+		g.next.Store(now.Add(readPause).UnixNano())
 		g.failures.Add(1)
 	}
 }
