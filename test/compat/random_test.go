@@ -13,7 +13,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "seed of the random commands; 0: by the clock")
-	stepsFlag = flag.Int("steps", 2000, "random commands for each family and protocol")
+	stepsFlag = flag.Int("steps", 1000, "random commands for each family and protocol")
 )
 
 // generator makes the random commands of a family.
