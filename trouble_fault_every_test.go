@@ -37,7 +37,7 @@ func TestFailureOfEveryOperation(t *testing.T) {
 			t.Run(fmt.Sprintf("%d/%s", fault, ack), func(t *testing.T) {
 				t.Parallel()
 				line := proof.NewLine(t, seed)
-				for _, n := range proof.Even(powerSample(t, "LULL_POWER_CUTS", 12), faultOps) {
+				for _, n := range proof.Even(proof.Sample(t, "LULL_POWER_CUTS", 12), faultOps) {
 					if line.Broken() > 0 || t.Failed() {
 						return
 					}

@@ -37,21 +37,6 @@ const (
 	powerGrace = 100 * time.Millisecond
 )
 
-// powerSample is how many of all a proof tries: usual ones in make test, evenly spread, or
-// what the environment says (make power: all).
-func powerSample(t *testing.T, name string, usual int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return usual
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return n
-}
-
 // TestPowerCutOfTheEngine cuts the power at the k-th operation of a life, and again
 // at any operation of the life after it, recovery included. What was answered at disk and
 // database is there, at memory all but what was answered in the last SyncEvery and a
@@ -67,7 +52,7 @@ func TestPowerCutOfTheEngine(t *testing.T) {
 			t.Parallel()
 			line := proof.NewLine(t, seed)
 			var forgotten atomic.Int64
-			for _, k := range proof.Even(powerSample(t, "LULL_POWER_CUTS", 8), powerOps) {
+			for _, k := range proof.Even(proof.Sample(t, "LULL_POWER_CUTS", 8), powerOps) {
 				if line.Broken() > 0 || t.Failed() {
 					return
 				}

@@ -59,7 +59,7 @@ func TestEveryFlippedBitIsSeen(t *testing.T) {
 	im, want := flipLog(t)
 	line := proof.NewLine(t, 0)
 	const bits = flipBytes * 8
-	chosen := proof.Even(sampled(t, "LULL_POWER_FLIPS", 1500), bits)
+	chosen := proof.Even(proof.Sample(t, "LULL_POWER_FLIPS", 1500), bits)
 	var refused, harmless, silent atomic.Int64
 	parallel(t, 2, func(t *testing.T, k int) {
 		fs := im.fs(1)
@@ -118,7 +118,7 @@ func TestRepairKeepsEveryIntactRecord(t *testing.T) {
 	if len(records) != len(want) {
 		t.Fatalf("%d records, wanted %d", len(records), len(want))
 	}
-	rounds := sampled(t, "LULL_POWER_REPAIRS", 100)
+	rounds := proof.Sample(t, "LULL_POWER_REPAIRS", 100)
 	for k := range rounds {
 		rng := rand.New(rand.NewPCG(seed, uint64(k)))
 		im := whole.clone()

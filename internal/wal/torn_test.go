@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,21 +12,6 @@ import (
 	"github.com/lullcache/lull/internal/fsys/faultfs"
 	"github.com/lullcache/lull/internal/proof"
 )
-
-// sampled is how many of all a proof tries: usual ones in make test, or what the
-// environment says.
-func sampled(t *testing.T, name string, usual int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return usual
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return n
-}
 
 const pageSize = 4096
 
@@ -203,7 +186,7 @@ func TestTornLogAtEveryByte(t *testing.T) {
 			if i == 0 {
 				first = c.records[c.safe-1].frames[0].to
 			}
-			for _, at := range proof.Even(sampled(t, "LULL_POWER_CUTS", 100), int(pageSize-first)) {
+			for _, at := range proof.Even(proof.Sample(t, "LULL_POWER_CUTS", 100), int(pageSize-first)) {
 				cut := first + int64(at) - 1
 				im := c.written.clone()
 				fill(name, cut, im[name][cut:])
@@ -241,7 +224,7 @@ func TestPagesLostInAnyCombination(t *testing.T) {
 		t.Fatalf("only %d pages were not synced", len(pages))
 	}
 	var tried atomic.Int64
-	combinations := proof.Even(sampled(t, "LULL_POWER_COMBINATIONS", 150), 1<<len(pages))
+	combinations := proof.Even(proof.Sample(t, "LULL_POWER_COMBINATIONS", 150), 1<<len(pages))
 	parallel(t, 2, func(t *testing.T, k int) {
 		for _, n := range combinations {
 			im := c.written.clone()
