@@ -111,7 +111,16 @@ func (OS) Lock(dir string) (io.Closer, error) {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
-	return f, nil
+	return lockedFile{f}, nil
+}
+
+// A lockedFile lets its lock go by Close.
+type lockedFile struct{ *os.File }
+
+// Close unlocks as well as closes: a child that the process is just starting holds a copy
+// of the descriptor until it has executed its program, and with it the lock.
+func (f lockedFile) Close() error {
+	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.File.Close())
 }
 
 func flock(f *os.File) error {
