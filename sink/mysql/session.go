@@ -146,8 +146,11 @@ func (c *session) LockWait(ctx context.Context, d time.Duration) error {
 	return c.run(ctx, lockWait(d))
 }
 
-// Check implements sqlsink.Session: MySQL checks nothing at COMMIT.
-func (c *session) Check(context.Context) error { return nil }
+// Immediate implements sqlsink.Session: MySQL checks nothing at COMMIT.
+func (c *session) Immediate(context.Context) error { return nil }
+
+// Deferred implements sqlsink.Session.
+func (c *session) Deferred(context.Context) error { return nil }
 
 func (c *session) run(ctx context.Context, query string) error {
 	_, err := c.Exec(ctx, query)

@@ -96,9 +96,14 @@ func (c *session) LockWait(ctx context.Context, d time.Duration) error {
 	return c.run(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", d.Milliseconds()))
 }
 
-// Check implements sqlsink.Session.
-func (c *session) Check(ctx context.Context) error {
-	return c.run(ctx, "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+// Immediate implements sqlsink.Session.
+func (c *session) Immediate(ctx context.Context) error {
+	return c.run(ctx, "SET CONSTRAINTS ALL IMMEDIATE")
+}
+
+// Deferred implements sqlsink.Session.
+func (c *session) Deferred(ctx context.Context) error {
+	return c.run(ctx, "SET CONSTRAINTS ALL DEFERRED")
 }
 
 func (c *session) run(ctx context.Context, sql string) error {

@@ -22,6 +22,9 @@ const statementsMax = 200
 type session struct {
 	conn       *sql.Conn
 	statements map[string]sqldriver.Stmt
+	// immediate: foreign keys that may wait for COMMIT are looked at after each row.
+	// before is what it was at the savepoint.
+	immediate, before bool
 }
 
 // ID implements sqlsink.Session: a closed session leaves nothing behind.
@@ -40,7 +43,10 @@ func (c *session) Close() {
 }
 
 // Begin takes the file's write lock at once.
-func (c *session) Begin(ctx context.Context) error { return c.run(ctx, "BEGIN IMMEDIATE") }
+func (c *session) Begin(ctx context.Context) error {
+	c.immediate = false
+	return c.run(ctx, "BEGIN IMMEDIATE")
+}
 
 // Commit implements sqlsink.Session.
 func (c *session) Commit(ctx context.Context) error { return c.run(ctx, "COMMIT") }
@@ -49,10 +55,14 @@ func (c *session) Commit(ctx context.Context) error { return c.run(ctx, "COMMIT"
 func (c *session) Rollback(ctx context.Context) error { return c.run(ctx, "ROLLBACK") }
 
 // Savepoint implements sqlsink.Session.
-func (c *session) Savepoint(ctx context.Context) error { return c.run(ctx, "SAVEPOINT lull") }
+func (c *session) Savepoint(ctx context.Context) error {
+	c.before = c.immediate
+	return c.run(ctx, "SAVEPOINT lull")
+}
 
 // RollbackTo implements sqlsink.Session.
 func (c *session) RollbackTo(ctx context.Context) error {
+	c.immediate = c.before
 	return c.run(ctx, "ROLLBACK TO lull; RELEASE lull")
 }
 
@@ -85,18 +95,26 @@ func (c *session) Query(ctx context.Context, query string, args []any, row func(
 	return sqlsink.Scan(rows, nil, convert, row)
 }
 
-// Check implements sqlsink.Session: it asks for SQLite's counter of foreign keys
-// that are to be satisfied before COMMIT.
-func (c *session) Check(context.Context) error {
-	open := 0
-	err := c.conn.Raw(func(conn any) (err error) {
-		status, ok := conn.(driver.DBStatus)
-		if !ok {
-			return errors.New("the driver has no DBStatus")
-		}
-		open, _, err = status.Status(driver.DBStatusDeferredFKs, false)
-		return err
-	})
+// Immediate implements sqlsink.Session.
+func (c *session) Immediate(context.Context) error {
+	c.immediate = true
+	return c.conn.Raw(foreignKeys)
+}
+
+// Deferred implements sqlsink.Session.
+func (c *session) Deferred(context.Context) error {
+	c.immediate = false
+	return nil
+}
+
+// foreignKeys asks for SQLite's counter of foreign keys that are to be satisfied before
+// COMMIT.
+func foreignKeys(conn any) error {
+	status, ok := conn.(driver.DBStatus)
+	if !ok {
+		return errors.New("the driver has no DBStatus")
+	}
+	open, _, err := status.Status(driver.DBStatusDeferredFKs, false)
 	if err == nil && open != 0 {
 		return errDeferred
 	}
@@ -124,7 +142,7 @@ func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows, _ []*sink.Row
 		ctx = context.WithoutCancel(ctx)
 	}
 	err = c.conn.Raw(func(conn any) error {
-		d := &direct{conn.(sqldriver.ConnPrepareContext), c.statements}
+		d := &direct{conn.(sqldriver.ConnPrepareContext), c.statements, c.immediate}
 		for i, row := range rows {
 			n, err := d.guarded(ctx, w, row)
 			done.Statements++
@@ -142,12 +160,13 @@ func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows, _ []*sink.Row
 type direct struct {
 	conn       sqldriver.ConnPrepareContext
 	statements map[string]sqldriver.Stmt
+	immediate  bool
 }
 
-// guarded writes a row. A trigger may keep half of what it did, or end the whole
+// guarded writes a row. Looked at afterwards, it may have to be taken back. A trigger may keep half of what it did, or end the whole
 // transaction, where a constraint undoes the statement alone.
 func (c *direct) guarded(ctx context.Context, w *writing, row *sink.Row) (n int, err error) {
-	if !w.op.Table.Triggers {
+	if !w.op.Table.Triggers && !c.immediate {
 		n, err := c.write(ctx, w, row)
 		if err != nil && c.ended(ctx) { // a trigger that was made since the catalog was read
 			err = errors.Join(errUndone, err)
@@ -157,7 +176,11 @@ func (c *direct) guarded(ctx context.Context, w *writing, row *sink.Row) (n int,
 	if _, err := c.do(ctx, "SAVEPOINT lull_row", nil); err != nil {
 		return 0, err
 	}
-	if n, err = c.write(ctx, w, row); err == nil {
+	n, err = c.write(ctx, w, row)
+	if err == nil && c.immediate {
+		err = foreignKeys(c.conn)
+	}
+	if err == nil {
 		_, err = c.do(ctx, "RELEASE lull_row", nil)
 		return n, err
 	}

@@ -76,21 +76,20 @@ func (r *run) together(ctx context.Context, list []waiting) error {
 		return err
 	}
 	rows := r.result.Rows
-	err := r.unchecked(ctx, list)
-	if err == nil {
-		err = r.check(ctx)
-	}
+	err := r.deferred(ctx, list)
 	if err == nil {
 		r.settle(rowsOf(list))
 		return r.session.Release(ctx)
 	}
 	r.result.Rows = rows
-	err = r.takeBack(ctx, err)
 	v := r.judge(err)
-	switch {
-	case v.Kind != Refused && v.Kind != Clash:
+	if v.Kind != Clash {
 		return Classify(v, err, list[0].w.op.Table)
-	case len(list) == 1:
+	}
+	if err := r.session.RollbackTo(ctx); err != nil {
+		return err
+	}
+	if len(list) == 1 {
 		r.refuse(list[0].w, list[0].row, v)
 		return nil
 	}
@@ -112,8 +111,12 @@ func (r *run) unblocked(list []waiting) []waiting {
 	return left
 }
 
-// unchecked applies the rows of a list, which is in the order of the plan.
-func (r *run) unchecked(ctx context.Context, list []waiting) error {
+// deferred applies the rows of a list, which is in the order of the plan, and then
+// has their constraints checked.
+func (r *run) deferred(ctx context.Context, list []waiting) error {
+	if err := r.session.Deferred(ctx); err != nil {
+		return err
+	}
 	for len(list) > 0 {
 		w := list[0].w
 		n := 1
@@ -125,13 +128,13 @@ func (r *run) unchecked(ctx context.Context, list []waiting) error {
 		r.count(done)
 		if err == nil {
 			list = list[n:]
-		} else if v := r.judge(err); v.Kind == Refused || v.Kind == Clash {
+		} else if v := r.judge(err); v.Kind == Clash {
 			return err
 		} else {
 			return Classify(v, err, w.op.Table)
 		}
 	}
-	return nil
+	return r.immediate(ctx)
 }
 
 // giveUp sets aside what still waits.

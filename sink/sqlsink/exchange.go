@@ -15,9 +15,6 @@ const exchangeTriesMax = 4
 // first: it sets those columns to NULL in all of them, where they may be NULL, and
 // writes the rows then. Nobody sees the NULLs but triggers.
 func (r *run) exchange(ctx context.Context) error {
-	if r.careful {
-		return nil // every statement would have to be checked as well
-	}
 	var set []waiting
 	for _, x := range r.waiting {
 		if x.tried && x.w.op.Kind == sink.LetterPut && len(freeable(x.w.op)) > 0 && len(set) < refusalsMax {

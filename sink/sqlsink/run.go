@@ -20,7 +20,7 @@ const refusalsMax = 64
 type run struct {
 	d       Dialect
 	plan    *plan
-	careful bool // check deferred constraints after every statement
+	careful bool // have no constraint wait for COMMIT
 	poison  map[*sink.Row]sink.Reason
 
 	session Session
@@ -61,6 +61,11 @@ func newRun(d Dialect, p *plan, careful bool, poison map[*sink.Row]sink.Reason) 
 // rows applies the whole plan.
 func (r *run) rows(ctx context.Context, session Session) error {
 	r.session = session
+	if r.careful {
+		if err := r.immediate(ctx); err != nil {
+			return Classify(r.judge(err), err, nil)
+		}
+	}
 	for _, w := range r.plan.works {
 		if reason := r.plan.parked[w.table]; reason != nil {
 			for _, row := range w.rows {
@@ -153,7 +158,8 @@ func (r *run) size(op *Op, rows []*sink.Row) int {
 
 // piece applies rows in one statement, or what of them can be; next come after them.
 func (r *run) piece(ctx context.Context, w *work, rows, next []*sink.Row) error {
-	err := r.apply(ctx, w.op, rows, next)
+	done, err := r.session.Apply(ctx, w.op, rows, next)
+	r.count(done)
 	if err == nil {
 		r.settle(rows)
 		return nil
@@ -181,62 +187,17 @@ func (r *run) piece(ctx context.Context, w *work, rows, next []*sink.Row) error 
 	return r.do(ctx, w, rows[half:])
 }
 
-// apply runs one statement; if careful, with all constraints checked after it.
-func (r *run) apply(ctx context.Context, op *Op, rows, next []*sink.Row) error {
-	if !r.careful {
-		done, err := r.session.Apply(ctx, op, rows, next)
-		r.count(done)
-		return err
-	}
-	if err := r.session.Savepoint(ctx); err != nil {
-		return err
-	}
-	done, err := r.session.Apply(ctx, op, rows, next)
-	r.count(Applied{Statements: done.Statements})
-	if err == nil {
-		err = r.check(ctx)
-	}
-	if err == nil {
-		r.result.Rows += done.Rows
-		return r.session.Release(ctx)
-	}
-	return r.takeBack(ctx, err)
-}
-
-// takeBack returns to the savepoint after a row was refused, and returns the error
-// without the place: no row of the statement is in any more.
-func (r *run) takeBack(ctx context.Context, err error) error {
-	if v := r.d.Judge(err); v.Kind != Refused && v.Kind != Clash {
-		return err
-	}
-	var one *RowError
-	if errors.As(err, &one) {
-		err = one.Err
-	}
-	if back := r.session.RollbackTo(ctx); back != nil {
-		return back
-	}
-	return err
-}
-
-func (r *run) check(ctx context.Context) error {
+// immediate has all constraints checked, now and from now on.
+func (r *run) immediate(ctx context.Context) error {
 	r.result.Statements++
-	if err := r.session.Check(ctx); err != nil {
-		return &deferredError{err}
-	}
-	return nil
+	return r.session.Immediate(ctx)
 }
 
-// deferredError is an error of Check. Other rows may still put it right.
-type deferredError struct{ err error }
-
-func (e *deferredError) Error() string { return e.err.Error() }
-func (e *deferredError) Unwrap() error { return e.err }
-
+// judge judges an error of a row. If careful, what would be checked at COMMIT may have
+// failed: other rows may still put that right.
 func (r *run) judge(err error) Verdict {
 	v := r.d.Judge(err)
-	var deferred *deferredError
-	if v.Kind == Refused && errors.As(err, &deferred) {
+	if r.careful && v.Kind == Refused {
 		v.Kind = Clash
 	}
 	return v

@@ -115,11 +115,15 @@ type Session interface {
 	// before that one are done. next are the rows that most likely come next, or none:
 	// their statement may be made ready while the server is at work.
 	Apply(ctx context.Context, op *Op, rows, next []*sink.Row) (Applied, error)
-	// Check checks now what the database would check at COMMIT. After an error only
-	// RollbackTo and Rollback are of use.
-	Check(ctx context.Context) error
-	// Savepoint marks a point of the transaction. RollbackTo returns to the last one
-	// and forgets it, Release forgets it alone.
+	// Immediate checks now what the database would check at COMMIT, and from then on as
+	// part of each Apply, until Deferred or the end of the transaction. After an error
+	// only RollbackTo and Rollback are of use.
+	Immediate(ctx context.Context) error
+	// Deferred leaves to Immediate and COMMIT what can be left to them.
+	Deferred(ctx context.Context) error
+	// Savepoint marks a point of the transaction. RollbackTo returns to the last one,
+	// with what Immediate and Deferred said before it, and forgets it; Release forgets it
+	// alone.
 	Savepoint(ctx context.Context) error
 	RollbackTo(ctx context.Context) error
 	Release(ctx context.Context) error

@@ -11,7 +11,7 @@ import (
 )
 
 // Write implements sink.Writer. A batch is tried once more from the start when
-// only then a culprit can be found: carefully, if a deferred constraint failed;
+// only then a culprit can be found: with nothing deferred, if a deferred constraint failed;
 // without a row for which the database ended the transaction.
 func (s *Sink) Write(ctx context.Context, b *sink.Batch) (sink.Result, error) {
 	ctx, leave := s.enter(ctx)
@@ -89,7 +89,7 @@ func (s *Sink) work(ctx context.Context, session Session, b *sink.Batch, r *run)
 	if err := s.storeLetters(ctx, session, b, r); err != nil {
 		return err
 	}
-	err := session.Check(ctx)
+	err := session.Immediate(ctx)
 	if err == nil {
 		return nil
 	}
