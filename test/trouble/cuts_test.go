@@ -56,19 +56,13 @@ func (c *cutter) run(t *testing.T) {
 	for range 3 { // connects, and prepares what is prepared
 		c.round(t)
 	}
-	span := c.span(t)
-	var places [][2]int // direction and byte
-	for d := range span {
-		for at := range span[d] {
-			places = append(places, [2]int{d, at})
-		}
-	}
-	if *cuts < len(places) {
-		places = spread(places, span, *cuts)
-	}
+	places := spread(c.span(t), *cuts)
 	for i := c.lane; i < max(*cuts, len(places)) && !t.Failed(); i += cutLanes {
-		at := places[i%len(places)]
-		c.cut(t, testdb.Direction(at[0]), int64(at[1]), c.rnd.IntN(3) == 0)
+		d, at := places[i%len(places)][0], places[i%len(places)][1]
+		if at < 0 { // from the end, which moves as numbers grow
+			at += c.span(t)[d]
+		}
+		c.cut(t, testdb.Direction(d), int64(at), c.rnd.IntN(3) == 0)
 	}
 	stats := c.db.Stats()
 	c.line.Tried(c.p.proxy.Cuts(), "cuts")
@@ -92,19 +86,20 @@ func (c *cutter) run(t *testing.T) {
 	}
 }
 
-// spread takes n of the places: the last bytes of both directions, and others evenly.
-func spread(places [][2]int, span [2]int, n int) (some [][2]int) {
-	step := float64(len(places)) / float64(max(1, n-2*commitBytes))
-	next := 0.0
-	for i, at := range places {
-		if at[1] >= span[at[0]]-commitBytes || float64(i) >= next {
-			some = append(some, at)
+// spread returns n places, a direction and a byte each, or all that there are: the last
+// bytes of both directions, counted from the end, and others evenly.
+func spread(span [2]int, n int) (places [][2]int) {
+	others := span[0] + span[1] - 2*commitBytes
+	step := max(1, float64(others)/float64(max(1, n-2*commitBytes)))
+	for d := range span {
+		for at := range commitBytes {
+			places = append(places, [2]int{d, at - commitBytes})
 		}
-		if float64(i) >= next {
-			next += step
+		for at := 0.0; int(at) < span[d]-commitBytes; at += step {
+			places = append(places, [2]int{d, int(at)})
 		}
 	}
-	return some
+	return places
 }
 
 // round writes one round and has it flushed.
