@@ -240,7 +240,7 @@ func (db *DB) reaches(mark uint64) (bool, error) {
 	}
 	end := uint64(db.log.End())
 	r := &replayer{db: db, checkpoint: checkpointReader{upTo: end}}
-	if err := r.run(oldest, end, nil); err != nil {
+	if err := r.run(oldest, end, nil, nil); err != nil {
 		return false, err
 	}
 	chain := r.checkpoint.chain(mark)

@@ -136,7 +136,7 @@ func (db *DB) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	recovered, err := db.recover(base.mark)
+	recovered, err := db.recover(ctx, base.mark)
 	if err != nil {
 		return err
 	}

@@ -145,6 +145,9 @@ type Options struct {
 	// OnEvent, if set, is called for what an operator should know. It must not
 	// block.
 	OnEvent func(Event)
+	// OnReplay, if set, is told now and then how much of the log Open has replayed: done
+	// bytes of total. It may begin again, where the log is read twice. It must not block.
+	OnReplay func(done, total uint64)
 
 	fs        fsys.FS
 	world     world.World   // the machine's
@@ -224,6 +227,9 @@ func (o *Options) fillIn() {
 	fill(&o.Log.SyncEvery, time.Second)
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}
+	}
+	if o.OnReplay == nil {
+		o.OnReplay = func(done, total uint64) {}
 	}
 	if o.world == nil {
 		o.world = world.Real{}

@@ -16,6 +16,13 @@ import (
 // the last record of a settled flush. The keyspace is left empty: a key is loaded
 // when it is first touched, and the cut laid over it.
 
+// lookFunc is told how many bytes of the log are replayed, of how many. Its error ends
+// the replay.
+type lookFunc func(done, total uint64) error
+
+// lookBytes is how much log is replayed between two calls of a lookFunc.
+const lookBytes = 1 << 20
+
 // replayer turns records into dirty sets.
 type replayer struct {
 	db   *DB
@@ -35,12 +42,12 @@ type replayer struct {
 
 // replay makes a cut of the units in (after, upTo]. Checkpoints stand in for units
 // whose log may be gone; they were written behind them, perhaps beyond upTo.
-func (db *DB) replay(after, upTo uint64) (*replayer, *dirty.Cut, error) {
+func (db *DB) replay(after, upTo uint64, look lookFunc) (*replayer, *dirty.Cut, error) {
 	r := &replayer{db: db}
 	for tables := -1; tables != len(db.dictionary); { // again, if the log named tables of its own
 		tables = len(db.dictionary)
 		*r = replayer{db: db, checkpoint: checkpointReader{upTo: upTo}}
-		if err := r.run(max(after, uint64(db.log.Oldest())), upTo, nil); err != nil {
+		if err := r.run(max(after, uint64(db.log.Oldest())), upTo, nil, look); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -53,7 +60,7 @@ func (db *DB) replay(after, upTo uint64) (*replayer, *dirty.Cut, error) {
 	}
 	if len(chain) > 0 {
 		again := &replayer{db: db, lastMs: r.lastMs, settled: r.settled}
-		if err := again.run(max(from, uint64(db.log.Oldest())), upTo, chain); err != nil {
+		if err := again.run(max(from, uint64(db.log.Oldest())), upTo, chain, look); err != nil {
 			return nil, nil, err
 		}
 		r = again
@@ -67,7 +74,7 @@ func (db *DB) replay(after, upTo uint64) (*replayer, *dirty.Cut, error) {
 
 // run reads the log after a position once. The state begins with checkpoints, the last
 // of which ends there.
-func (r *replayer) run(after, upTo uint64, begin []*checkpoint) error {
+func (r *replayer) run(after, upTo uint64, begin []*checkpoint, look lookFunc) error {
 	r.known = len(r.db.dictionary)
 	r.sets = make([]*dirty.Set, shardCount)
 	for i := range r.sets {
@@ -78,7 +85,14 @@ func (r *replayer) run(after, upTo uint64, begin []*checkpoint) error {
 			return err
 		}
 	}
+	next := after
 	return r.db.log.Replay(wal.Position(after), r.dictionary, func(pos wal.Position, rec []byte) error {
+		if at := uint64(pos); look != nil && at >= next && at <= upTo {
+			next = at + lookBytes
+			if err := look(at-after, upTo-after); err != nil {
+				return err
+			}
+		}
 		return r.record(uint64(pos), rec, upTo)
 	})
 }

@@ -98,7 +98,7 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	db.firstDirty.Store(0)
 	db.dirtyRows.Store(0)
 	db.dirtyBytes.Store(0)
-	cuts, _, err := db.rebuild(m)
+	cuts, _, err := db.rebuild(m, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -128,15 +128,15 @@ func (s source) Forget(space uint16, n uint8, key string) {
 }
 
 // rebuild replays everything after a mark into cuts, the first of which ends at
-// mark.Next unless that is 0.
-func (db *DB) rebuild(m sink.Mark) (cuts []*dirty.Cut, last *replayer, err error) {
+// mark.Next unless that is 0. look is told of the progress, and may end it; nil: nobody.
+func (db *DB) rebuild(m sink.Mark, look lookFunc) (cuts []*dirty.Cut, last *replayer, err error) {
 	ends := []uint64{uint64(db.log.End())}
 	if m.Next != 0 {
 		ends = []uint64{m.Next, ends[0]}
 	}
 	after := m.Position
 	for _, end := range ends {
-		r, cut, err := db.replay(after, end)
+		r, cut, err := db.replay(after, end, look)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -146,13 +146,17 @@ func (db *DB) rebuild(m sink.Mark) (cuts []*dirty.Cut, last *replayer, err error
 }
 
 // recover rebuilds what the database does not have, before the log is appended to.
-func (db *DB) recover(m sink.Mark) ([]*dirty.Cut, error) {
+func (db *DB) recover(ctx context.Context, m sink.Mark) ([]*dirty.Cut, error) {
 	floor := int64(0)
 	var cuts []*dirty.Cut
 	if db.log != nil {
 		var last *replayer
 		var err error
-		if cuts, last, err = db.rebuild(m); err != nil {
+		look := func(done, total uint64) error {
+			db.opts.OnReplay(done, total)
+			return ctx.Err()
+		}
+		if cuts, last, err = db.rebuild(m, look); err != nil {
 			return nil, err
 		}
 		floor = last.lastMs

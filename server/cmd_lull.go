@@ -44,10 +44,10 @@ func lullFlush(c *call) error {
 	if len(c.args) != 2 {
 		return errSyntax
 	}
-	if c.conn.srv.db.Paused() {
+	if c.conn.db.Paused() {
 		return errPaused
 	}
-	if err := c.conn.srv.db.Sync(c.conn.srv.ctx); err != nil {
+	if err := c.conn.db.Sync(c.conn.srv.ctx); err != nil {
 		return err
 	}
 	c.out.Simple("OK")
@@ -55,13 +55,13 @@ func lullFlush(c *call) error {
 }
 
 func lullPause(c *call) error {
-	c.conn.srv.db.Pause()
+	c.conn.db.Pause()
 	c.out.Simple("OK")
 	return nil
 }
 
 func lullResume(c *call) error {
-	c.conn.srv.db.Resume()
+	c.conn.db.Resume()
 	c.out.Simple("OK")
 	return nil
 }

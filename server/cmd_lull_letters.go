@@ -35,7 +35,7 @@ func listLetters(c *call) error {
 			return err
 		}
 	}
-	letters := c.conn.srv.db.Letters()
+	letters := c.conn.db.Letters()
 	letters = letters[:min(int64(len(letters)), most)]
 	c.out.Array(len(letters))
 	for i := range letters {
@@ -91,7 +91,7 @@ func retryLetters(c *call) error {
 	if err != nil {
 		return err
 	}
-	left, err := c.conn.srv.db.RetryLetters(c.conn.srv.ctx, ids...)
+	left, err := c.conn.db.RetryLetters(c.conn.srv.ctx, ids...)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func dropLetters(c *call) error {
 			return err
 		}
 	}
-	if err := c.conn.srv.db.DropLetters(c.conn.srv.ctx, ids...); err != nil {
+	if err := c.conn.db.DropLetters(c.conn.srv.ctx, ids...); err != nil {
 		return err
 	}
 	c.out.Simple("OK")

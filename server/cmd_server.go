@@ -135,7 +135,7 @@ func wait(c *call) error {
 		c.out.Int(0)
 		return nil
 	}
-	return c.await(timeout, c.conn.srv.db.Sync, func(reached bool) { c.out.Int(int64(count(reached))) })
+	return c.await(timeout, c.conn.db.Sync, func(reached bool) { c.out.Int(int64(count(reached))) })
 }
 
 // waitAOF answers WAITAOF local replicas ms: local is the log's disk, and the SQL
@@ -162,9 +162,9 @@ func waitAOF(c *call) error {
 		return nil
 	}
 	if replicas > 0 {
-		return c.await(timeout, c.conn.srv.db.Sync, func(reached bool) { c.waited(1, count(reached)) })
+		return c.await(timeout, c.conn.db.Sync, func(reached bool) { c.waited(1, count(reached)) })
 	}
-	return c.await(timeout, c.conn.srv.db.SyncDisk, func(reached bool) { c.waited(count(reached), 0) })
+	return c.await(timeout, c.conn.db.SyncDisk, func(reached bool) { c.waited(count(reached), 0) })
 }
 
 func (c *call) waited(local, replicas int) {

@@ -167,7 +167,7 @@ func multiExec(c *call) error {
 		write = write || q.cmd.Is(command.Write)
 	}
 	if reports {
-		conn.before = conn.srv.db.Stats()
+		conn.before = conn.db.Stats()
 	}
 	ticket, err := conn.sess.ExecMulti(conn.srv.ctx, conn.needs, all, write, m)
 	clear(conn.needs)

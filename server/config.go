@@ -48,14 +48,8 @@ func (s *Server) newParams() params {
 		"client-query-buffer-limit": fixed(strconv.Itoa(s.limits.QueryMax)),
 
 		"maxmemory": {
-			Get: func() string { return strconv.FormatInt(s.db.MaxMemory(), 10) },
-			Set: func(v string) error {
-				n, err := parseMemory(v)
-				if err == nil {
-					s.db.SetMaxMemory(n)
-				}
-				return err
-			},
+			Get: s.maxMemory,
+			Set: s.setMaxMemory,
 		},
 		"maxclients": {
 			Get: func() string { return strconv.FormatInt(s.maxClients.Load(), 10) },
@@ -78,6 +72,27 @@ func (s *Server) newParams() params {
 	}
 	slices.Sort(p.names)
 	return p
+}
+
+// maxMemory is the engine's limit; while it is opened, none is known.
+func (s *Server) maxMemory() string {
+	if db := s.db.Load(); db != nil {
+		return strconv.FormatInt(db.MaxMemory(), 10)
+	}
+	return "0"
+}
+
+func (s *Server) setMaxMemory(v string) error {
+	n, err := parseMemory(v)
+	switch db := s.db.Load(); {
+	case err != nil:
+		return err
+	case db == nil:
+		return errors.New(errLoading.text)
+	default:
+		db.SetMaxMemory(n)
+		return nil
+	}
 }
 
 // memoryUnits are the units that Redis takes in sizes: 1k is 1000 bytes, 1kb is 1024.

@@ -31,7 +31,8 @@ type conn struct {
 	sock *socket
 	id   int64
 	fd   int
-	sess *lull.Session
+	db   *lull.DB      // nil while it is opened
+	sess *lull.Session // until then it only knows its database number
 	rd   resp.Reader
 	out  resp.Writer
 	view view
@@ -78,12 +79,13 @@ type view struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: nc, sock: newSocket(nc), fd: fileDescriptor(nc), sess: s.db.NewSession(), authed: s.opts.Password == ""}
+	c := &conn{srv: s, nc: nc, sock: newSocket(nc), fd: fileDescriptor(nc), sess: new(lull.Session), authed: s.opts.Password == ""}
 	c.call.conn, c.call.out = c, &c.out
 	c.out.SetLimit(s.opts.ReplyMax)
 	now := s.stats.now.Load()
 	c.view.created = now
 	c.view.active.Store(now)
+	c.join()
 	c.publish(nil)
 	c.limit()
 	return c
@@ -139,6 +141,7 @@ func (c *conn) linger() {
 
 // answer runs the commands that have arrived whole, and sends their answers.
 func (c *conn) answer() error {
+	c.join()
 	for !c.quit {
 		err := c.parse()
 		for c.running = 0; c.running < len(c.batch) && !c.quit; c.running++ {
@@ -168,7 +171,7 @@ func (c *conn) answer() error {
 // approach has the keys of the next commands fetched from memory at once. The
 // first argument is nearly always a key; if it is not, nothing is found under it.
 func (c *conn) approach(batch [][][]byte) {
-	if len(batch) < 2 {
+	if len(batch) < 2 || c.db == nil {
 		return
 	}
 	c.keys = c.keys[:0]
@@ -214,11 +217,18 @@ func (c *conn) flush() error {
 	}
 	c.settle()
 	c.publish(nil)
-	failpoint.Hit(failpoint.BeforeAck)
+	c.hit(failpoint.BeforeAck)
 	err := c.send(c.out.Bytes())
-	failpoint.Hit(failpoint.AfterAck)
+	c.hit(failpoint.AfterAck)
 	c.out.Reset(replyKeep)
 	return err
+}
+
+// hit is a place where crash tests end the process. -LOADING acknowledges nothing.
+func (c *conn) hit(p failpoint.Point) {
+	if c.db != nil {
+		failpoint.Hit(p)
+	}
 }
 
 // release gives back what one long command or pipeline made large: most connections

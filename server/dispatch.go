@@ -100,7 +100,10 @@ func (c *call) stats() lull.Stats {
 	if c.inMulti {
 		return c.conn.before
 	}
-	return c.conn.srv.db.Stats()
+	if c.conn.db == nil {
+		return lull.Stats{}
+	}
+	return c.conn.db.Stats()
 }
 
 // Run runs the handler in a unit, perhaps for the second time.
@@ -165,6 +168,8 @@ func (c *conn) lookup(args [][]byte) (*command.Command, *handler, error) {
 		return nil, nil, unknownCommand(args)
 	case !c.authed && !cmd.Is(command.NoAuth):
 		return cmd, h, errNoAuth
+	case c.db == nil && !withoutEngine(cmd):
+		return cmd, h, errLoading
 	case cmd.Is(command.Write):
 		return cmd, h, c.checkSizes(args)
 	}
@@ -174,7 +179,7 @@ func (c *conn) lookup(args [][]byte) (*command.Command, *handler, error) {
 // checkSizes refuses a write with an argument that the database could not store.
 func (c *conn) checkSizes(args [][]byte) error {
 	for _, a := range args[1:] {
-		if err := c.srv.db.CheckValueSize(len(a)); err != nil {
+		if err := c.db.CheckValueSize(len(a)); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,7 @@ var (
 	errNotInt       = newError("ERR", "value is out of range, value must between -2147483648 and 2147483647")
 	errDBIndex      = newError("ERR", "DB index is out of range")
 
+	errLoading      = newError("LOADING", "Lull is loading the log into memory")
 	errNoAuth       = newError("NOAUTH", "Authentication required.")
 	errNoPassword   = newError("ERR", "AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")
 	errWrongPass    = newError("WRONGPASS", "invalid username-password pair or user is disabled.")

@@ -8,13 +8,17 @@ import (
 // infoPersistence speaks of the log, which is what an append-only file is to Redis.
 func (s *Server) infoPersistence(b *infoText) {
 	l := b.stats.Log
-	b.line("loading", 0)
+	loading := s.db.Load() == nil
+	b.line("loading", count(loading))
 	b.line("rdb_bgsave_in_progress", 0)
 	b.line("rdb_last_bgsave_status", "ok")
 	b.line("aof_enabled", count(l.On))
 	b.line("aof_rewrite_in_progress", 0)
 	b.line("aof_last_write_status", statusWord(l.Failed))
 	b.line("aof_current_size", l.Bytes)
+	if loading {
+		s.infoLoading(b)
+	}
 }
 
 func statusWord(err error) string {

@@ -21,9 +21,11 @@ import (
 	"github.com/lullcache/lull/internal/resp"
 )
 
-// Options configures a Server. DB and Addr are required; zero fields mean the
-// default that each names.
+// Options configures a Server. Addr is required; zero fields mean the default that
+// each names.
 type Options struct {
+	// DB is the engine. nil: one is opened meanwhile, and clients are told so until
+	// Server.Use.
 	DB *lull.DB
 	// Addr is the host:port to listen on. Other addresses than loopback need a
 	// Password.
@@ -78,7 +80,8 @@ var ErrClosed = errors.New("server closed")
 // Server is a listener and its connections.
 type Server struct {
 	opts     Options
-	db       *lull.DB
+	db       atomic.Pointer[lull.DB] // nil while it is opened
+	replay   replay
 	listener net.Listener
 	handlers []handler // by command.Command.Number
 	limits   resp.Limits
@@ -111,8 +114,9 @@ func Listen(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &Server{opts: o, db: o.DB, listener: l, limits: resp.DefaultLimits, done: make(chan struct{}),
+	s := &Server{opts: o, listener: l, limits: resp.DefaultLimits, done: make(chan struct{}),
 		runID: newRunID(), started: time.Now()}
+	s.db.Store(o.DB)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.maxClients.Store(int64(o.MaxClients))
 	s.idleTimeout.Store(int64(o.IdleTimeout))

@@ -370,8 +370,8 @@ func TestMaxMemoryIsTheEngines(t *testing.T) {
 		if err := client.ConfigSet(ctx, "maxmemory", tt.set).Err(); err != nil {
 			t.Errorf("CONFIG SET maxmemory %s: %v", tt.set, err)
 		}
-		if got, err := client.ConfigGet(ctx, "maxmemory").Result(); got["maxmemory"] != fmt.Sprint(tt.want) || s.db.MaxMemory() != tt.want {
-			t.Errorf("maxmemory %s: CONFIG GET gave %v, %v, the engine has %d, wanted %d", tt.set, got, err, s.db.MaxMemory(), tt.want)
+		if got, err := client.ConfigGet(ctx, "maxmemory").Result(); got["maxmemory"] != fmt.Sprint(tt.want) || s.db.Load().MaxMemory() != tt.want {
+			t.Errorf("maxmemory %s: CONFIG GET gave %v, %v, the engine has %d, wanted %d", tt.set, got, err, s.db.Load().MaxMemory(), tt.want)
 		}
 	}
 	for _, bad := range []string{"", "lots", "-1", "1tb", "9999999999gb", "1kk"} {

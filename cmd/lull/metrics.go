@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,13 +20,16 @@ import (
 // metricsServer answers /metrics for Prometheus and /healthz for whoever restarts
 // what is not well.
 type metricsServer struct {
+	registry *prometheus.Registry
+	db       atomic.Pointer[lull.DB] // nil while it is opened
+	percent  atomic.Uint64           // of the log that is replayed meanwhile
 	server   *http.Server
 	listener net.Listener
 	done     chan struct{}
 }
 
 // startMetrics listens on addr; with an empty one it does nothing.
-func startMetrics(addr string, db *lull.DB) (*metricsServer, error) {
+func startMetrics(addr string) (*metricsServer, error) {
 	if addr == "" {
 		return nil, nil
 	}
@@ -33,21 +37,37 @@ func startMetrics(addr string, db *lull.DB) (*metricsServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(newEngineCollector(db),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { health(w, db) })
 	m := &metricsServer{
+		registry: prometheus.NewRegistry(),
 		server:   &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second},
 		listener: listener, done: make(chan struct{}),
 	}
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "lull_loading", Help: "1 until the log is replayed and clients are served."},
+			func() float64 { return truth(m.db.Load() == nil) }))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { m.health(w) })
 	go func() {
 		defer close(m.done)
 		_ = m.server.Serve(listener) // ErrServerClosed
 	}()
 	return m, nil
+}
+
+// replayed tells of the progress of the engine's start.
+func (m *metricsServer) replayed(done, total uint64) {
+	if m != nil && total > 0 {
+		m.percent.Store(100 * done / total)
+	}
+}
+
+// use adds the engine's metrics.
+func (m *metricsServer) use(db *lull.DB) {
+	if m != nil {
+		m.registry.MustRegister(newEngineCollector(db))
+		m.db.Store(db)
+	}
 }
 
 // addr is where it listens, "" if it does not.
@@ -70,12 +90,18 @@ func (m *metricsServer) close() {
 	<-m.done
 }
 
-// health answers 503 while something needs an operator: another process has taken
-// over, the log has failed, a table is parked. A database that is away is no reason:
+// health answers 503 until clients are served, and while something needs an operator:
+// another process has taken over, the log has failed, a table is parked. A database that is away is no reason:
 // Lull waits for it, and a restart would not help.
-func health(w http.ResponseWriter, db *lull.DB) {
-	stats := db.Stats()
+func (m *metricsServer) health(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	db := m.db.Load()
+	if db == nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintf(w, "loading: %d %% of the log is replayed\n", m.percent.Load())
+		return
+	}
+	stats := db.Stats()
 	if problems := stats.Problems(); len(problems) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintln(w, strings.Join(problems, "\n"))

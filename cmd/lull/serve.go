@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/config"
@@ -36,57 +37,40 @@ func runServe(ctx context.Context, args []string) error {
 	return errors.Join(serveOver(ctx, c, s, *newLog), s.Close())
 }
 
-// serveOver opens the engine over a database, serves it, and closes it.
+// serveOver opens the engine over a database, serves it, and closes it. Clients are
+// answered from before the engine is open.
 func serveOver(ctx context.Context, c *config.Config, s sink.Sink, newLog bool) error {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	o, err := options(c, s)
 	if err != nil {
 		return err
 	}
-	o.NewLog = newLog
-	o.OnEvent = func(e lull.Event) { logEvent(logger, e) }
-	db, err := lull.Open(ctx, o)
+	f, err := openFront(c, logger)
 	if err != nil {
 		return err
 	}
-	if err := serve(ctx, c, db, logger); err != nil {
+	o.NewLog = newLog
+	o.OnEvent = func(e lull.Event) { logEvent(logger, e) }
+	o.OnReplay = f.replayed
+	db, err := lull.Open(ctx, o)
+	if err != nil {
+		_ = f.close(time.Second) // there is no answer that could be cut off
+		if ctx.Err() != nil {
+			err = fmt.Errorf("stopped before it was ready: %w", err)
+		}
+		return err
+	}
+	f.use(db)
+	greet(os.Stdout, c, f.server.Addr(), f.metrics.addr())
+	err = f.wait(ctx)
+	logger.Info("stopping", "rows_to_flush", db.Stats().Dirty.Rows, "shutdown_timeout", c.ShutdownTimeout)
+	if closeErr := f.close(c.ShutdownTimeout); closeErr != nil {
+		logger.Warn("clients were cut off", "error", closeErr)
+	}
+	if err != nil {
 		return errors.Join(err, closed(db.Close(context.Background()), logger))
 	}
 	return closed(db.Close(context.Background()), logger)
-}
-
-// serve runs the server over an open engine until ctx ends, and answers what is in
-// flight then.
-func serve(ctx context.Context, c *config.Config, db *lull.DB, logger *slog.Logger) error {
-	srv, err := server.Listen(server.Options{
-		DB: db, Addr: c.Listen, Password: c.Password, MaxClients: int(c.MaxClients), Version: version(), Settings: settings(c),
-		OnError: func(err error) { logger.Warn("client", "error", err) },
-	})
-	if err != nil {
-		return err
-	}
-	metrics, err := startMetrics(c.Metrics, db)
-	if err != nil {
-		return errors.Join(err, srv.Shutdown(ctx))
-	}
-	defer metrics.close()
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve() }()
-	greet(os.Stdout, c, srv.Addr(), metrics.addr())
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
-	}
-	stats := db.Stats()
-	logger.Info("stopping", "rows_to_flush", stats.Dirty.Rows, "shutdown_timeout", c.ShutdownTimeout)
-	bounded, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
-	defer cancel()
-	if err := srv.Shutdown(bounded); err != nil {
-		logger.Warn("clients were cut off", "error", err)
-	}
-	<-served // server.ErrClosed
-	return nil
 }
 
 // closed says how closing the engine ended.

@@ -117,7 +117,7 @@ func TestLogIsVerifiedDumpedAndRepaired(t *testing.T) {
 	if out, code := lullIn(t, dir, "log", "verify"); code != exitFailed || !strings.Contains(out, "damage: 0000000000000001.log at offset") {
 		t.Errorf("verify of a damaged log: %d %s", code, out)
 	}
-	if out, code := lullIn(t, dir, "serve"); code != exitFailed || !strings.Contains(out, "lull log repair") {
+	if out, code := lullIn(t, dir, "serve", "--listen", "127.0.0.1:0"); code != exitFailed || !strings.Contains(out, "lull log repair") {
 		t.Errorf("serve over a damaged log: %d %s", code, out)
 	}
 	if out, code := lullIn(t, dir, "log", "repair"); code != exitOK || !strings.Contains(out, "is lost") {
@@ -210,7 +210,7 @@ func TestCheckTellsOfSettingsAndTablesAtOnce(t *testing.T) {
 	}
 	config = "database: sqlite:game.db\ntables:\n  playrs: {key: \"q:{id}\", type: hash}\n"
 	write()
-	if out, code := lullIn(t, dir, "serve", "--config", "lull.yaml"); code != exitFailed || !strings.Contains(out, "lull.yaml:3: tables.playrs: the database has no table") {
+	if out, code := lullIn(t, dir, "serve", "--listen", "127.0.0.1:0", "--config", "lull.yaml"); code != exitFailed || !strings.Contains(out, "lull.yaml:3: tables.playrs: the database has no table") {
 		t.Errorf("serve: %d %s", code, out)
 	}
 }

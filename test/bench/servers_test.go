@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lullcache/lull/internal/resp"
 	"github.com/lullcache/lull/internal/testdb"
 )
 
@@ -151,8 +152,7 @@ func (l *lull) launch(b *run, addr, url string) {
 	}(l.cmd, l.done)
 	b.Cleanup(l.kill)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", addr); err == nil {
-			conn.Close()
+		if flood(addr, 1, func(out *resp.Writer, _ int) { words(out, "PING") }) == nil {
 			break
 		}
 		select {

@@ -171,8 +171,8 @@ func (in *instance) ready(p *process) error {
 	}
 }
 
-// ping asks for any answer. A connection alone would not do: who dials a port of his own
-// again and again may reach himself.
+// ping asks for PONG. A connection alone would not do: a start listens before it has read
+// the log, and who dials a port of his own again and again may reach himself.
 func (in *instance) ping() error {
 	c, err := net.DialTimeout("tcp", in.addr, time.Second)
 	if err != nil {
@@ -186,8 +186,8 @@ func (in *instance) ping() error {
 	if err == nil {
 		_, err = c.Read(answer)
 	}
-	if err == nil && answer[0] == 'P' {
-		err = errors.New("it is our own voice")
+	if err == nil && answer[0] != '+' {
+		err = errors.New("not ready, or our own voice")
 	}
 	return err
 }

@@ -110,11 +110,10 @@ func serve(t *testing.T, dir, ack, more string) *served {
 	return s
 }
 
-// ready waits until the program answers; false if it ended before.
+// ready waits until the program answers PONG; false if it ended before.
 func (s *served) ready() bool {
 	for {
-		if c, err := net.Dial("tcp", s.addr); err == nil {
-			c.Close()
+		if s.pings() {
 			return true
 		}
 		select {
@@ -123,6 +122,19 @@ func (s *served) ready() bool {
 		case <-time.After(3 * time.Millisecond):
 		}
 	}
+}
+
+// pings reports whether the program serves: it listens before it has read the log.
+func (s *served) pings() bool {
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	answer := make([]byte, 1)
+	_, _ = c.Write([]byte("PING\r\n")) // the read tells
+	_, err = c.Read(answer)
+	return err == nil && answer[0] == '+'
 }
 
 func (s *served) kill() {
