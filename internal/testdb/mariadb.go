@@ -58,16 +58,15 @@ func mariadbPrepare(s *Server) error {
 }
 
 func mariadbArgv(s *Server) []string {
-	atCommit := "2" // to the page cache: survives Kill
-	if s.options.Durable {
-		atCommit = "1"
+	syncing := []string{"--innodb-flush-log-at-trx-commit=1"}
+	if !s.options.Durable { // to the page cache: survives Kill
+		syncing = []string{"--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--debug-no-sync", "--skip-sync-frm"}
 	}
-	return []string{s.bin.server, "--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"),
+	return append([]string{s.bin.server, "--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"),
 		"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", s.port.number), "--socket=" + filepath.Join(s.dir, "socket"),
 		"--pid-file=" + filepath.Join(s.dir, "pid"), "--init-file=" + filepath.Join(s.dir, "users.sql"),
 		"--character-set-server=utf8mb4", "--skip-name-resolve", "--skip-log-bin", "--max-connections=200",
-		"--innodb-flush-log-at-trx-commit=" + atCommit, "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M",
-		"--innodb-use-native-aio=0", "--default-time-zone=+00:00"}
+		"--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--innodb-use-native-aio=0", "--default-time-zone=+00:00"}, syncing...)
 }
 
 func mariadbExec(ctx context.Context, s *Server, statement string) error {
