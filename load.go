@@ -435,23 +435,23 @@ func (db *DB) says(changes *dirty.Key, k *loadKey) bool {
 	}
 	t := k.t
 	if t.Def.Space == 0 {
-		if header := changes.Row(t.ID, ""); header != nil && k.need != NeedAll && header.State != dirty.Delete && len(header.Cells) == len(t.Cells) {
+		if header, ok := changes.Row(t.ID, ""); ok && k.need != NeedAll && header.State != dirty.Delete && header.Cells.Len() == len(t.Cells) {
 			return true // the type, the expiry, a stream's last id
 		}
 		t = db.maps.Generic(mapping.String)
 	} else if len(t.Row) > 0 || t.Kind == mapping.Stream {
 		return false
 	}
-	r := changes.Row(t.ID, "")
-	return r != nil && db.wholeRow(t, r)
+	r, ok := changes.Row(t.ID, "")
+	return ok && db.wholeRow(t, r)
 }
 
 // wholeRow reports whether a dirty row says all there is to know of it.
-func (db *DB) wholeRow(t *mapping.Table, r *dirty.Row) bool {
+func (db *DB) wholeRow(t *mapping.Table, r dirty.Row) bool {
 	switch {
 	case r.State == dirty.Delete:
 		return t.Def.Space != 0
-	case len(r.Cells) == len(t.Cells):
+	case r.Cells.Len() == len(t.Cells):
 		return true
 	}
 	return t.Def.Space != 0 && (r.State == dirty.Recreate || r.Known == change.Absent) && !t.Reload

@@ -334,7 +334,7 @@ func (db *DB) refreshShard(sh *shard, set *dirty.Set) {
 				e.Flags, e.LoadedAt = e.Flags|flagReload, 0
 			}
 		}
-		if r := k.Row(t.ID, ""); len(t.Children) > 0 && r != nil && r.State != dirty.Put {
+		if r, ok := k.Row(t.ID, ""); len(t.Children) > 0 && ok && r.State != dirty.Put {
 			db.cascade.Store(true)
 		}
 	})

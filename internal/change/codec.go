@@ -31,6 +31,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/lullcache/lull/value"
 )
@@ -142,12 +143,15 @@ func appendChange(dst []byte, before, c *Change) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(c.Cells)))
 	for i := range c.Cells {
-		dst = appendCell(dst, &c.Cells[i])
+		dst = AppendCell(dst, &c.Cells[i])
 	}
 	return dst
 }
 
-func appendCell(dst []byte, c *Cell) []byte {
+// AppendCell appends a cell as records hold it: column<<2 | kind as a uvarint, then for a
+// string its length as a uvarint and its bytes, for an integer a varint, for a float 8
+// bytes, little-endian.
+func AppendCell(dst []byte, c *Cell) []byte {
 	kind := c.Val.Kind()
 	dst = binary.AppendUvarint(dst, uint64(c.Col)<<2|uint64(kind))
 	switch kind {
@@ -159,6 +163,60 @@ func appendCell(dst []byte, c *Cell) []byte {
 		return binary.LittleEndian.AppendUint64(dst, c.Val.Bits())
 	}
 	return dst
+}
+
+// CellSize returns how many bytes AppendCell appends.
+func CellSize(c *Cell) int {
+	n := UvarintSize(uint64(c.Col) << 2)
+	switch c.Val.Kind() {
+	case value.Bytes:
+		size := c.Val.Size()
+		n += UvarintSize(uint64(size)) + size
+	case value.Int:
+		i := int64(c.Val.Bits())
+		n += UvarintSize(uint64(i)<<1 ^ uint64(i>>63))
+	case value.Float:
+		n += 8
+	}
+	return n
+}
+
+// CellSpan returns the column and the length of the cell that s, written by AppendCell,
+// begins with.
+func CellSpan(s string) (col uint16, size int) {
+	head, n := Uvarint(s)
+	switch value.Kind(head & 3) {
+	case value.Bytes:
+		length, w := Uvarint(s[n:])
+		n += w + int(length)
+	case value.Int:
+		for s[n] >= 0x80 {
+			n++
+		}
+		n++
+	case value.Float:
+		n += 8
+	}
+	return uint16(head >> 2), n
+}
+
+// CellAt returns the cell that s, written by AppendCell, begins with, and its length. A
+// string shares the bytes of s.
+func CellAt(s string) (c Cell, size int) {
+	d := decoder{s: s}
+	c = d.cell()
+	return c, len(s) - len(d.s)
+}
+
+// UvarintSize returns how many bytes n takes as a uvarint.
+func UvarintSize(n uint64) int { return (bits.Len64(n|1) + 6) / 7 }
+
+// Uvarint reads a uvarint that s begins with; its length is not above 0 if there is none.
+func Uvarint(s string) (n uint64, size int) {
+	if len(s) > 0 && s[0] < 0x80 {
+		return uint64(s[0]), 1
+	}
+	return uvarint(s)
 }
 
 func appendString(dst []byte, s string) []byte {

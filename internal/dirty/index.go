@@ -7,54 +7,41 @@ import (
 	"github.com/lullcache/lull/internal/prefetch"
 )
 
-// index finds keys by their names. It is open-addressed, with the hashes beside the
-// pointers, so that a look-up reads one place and then the Key, and so that both can be
-// fetched ahead, which a map's insides cannot.
-type index struct {
-	slots []slot // a power of two, or none
+// table finds what it holds by hashes. It is open-addressed, with the hashes beside the
+// pointers, so that a look-up reads one place and then what was sought, and so that both
+// can be fetched ahead, which a map's insides cannot.
+type table[T any] struct {
+	slots []slot[T] // a power of two, or none
 	n     int
 }
 
-type slot struct {
+type slot[T any] struct {
 	hash uint64
-	k    *Key // nil: free
+	to   *T // nil: free
 }
 
 const slotsMin = 8
 
-var hashSeed = maphash.MakeSeed()
-
-func hashOf(name string) uint64 { return maphash.String(hashSeed, name) }
-
-// find returns the key of that name, or nil.
-func (x *index) find(name string) *Key {
-	if x.n == 0 {
-		return nil
-	}
-	return x.slots[x.place(hashOf(name), name)].k
+// insert puts in what is not there.
+func (x *table[T]) insert(hash uint64, to *T) {
+	x.reserve(x.n + 1)
+	x.slots[x.free(hash)] = slot[T]{hash, to}
+	x.n++
 }
 
-// place returns where the key is, or the free slot where it would go.
-func (x *index) place(hash uint64, name string) int {
+// free returns the slot where the next of that hash goes.
+func (x *table[T]) free(hash uint64) int {
 	mask := len(x.slots) - 1
 	i := int(hash) & mask
-	for x.slots[i].k != nil && (x.slots[i].hash != hash || x.slots[i].k.name != name) {
+	for x.slots[i].to != nil {
 		i = (i + 1) & mask
 	}
 	return i
 }
 
-// put adds k, whose name must not be there.
-func (x *index) put(k *Key) {
-	x.reserve(x.n + 1)
-	hash := hashOf(k.name)
-	x.slots[x.place(hash, k.name)] = slot{hash, k}
-	x.n++
-}
-
-// reserve makes room for n keys. Who adds many in the order of another index has to
-// reserve first: they would crowd the low places of a table that is too small.
-func (x *index) reserve(n int) {
+// reserve makes room for n. Who adds many in the order of another table has to reserve
+// first: they would crowd the low places of a table that is too small.
+func (x *table[T]) reserve(n int) {
 	if n <= len(x.slots)*5/8 {
 		return
 	}
@@ -63,42 +50,68 @@ func (x *index) reserve(n int) {
 		size *= 2
 	}
 	old := x.slots
-	x.slots = make([]slot, size)
+	x.slots = make([]slot[T], size)
 	for _, s := range old {
-		if s.k == nil {
-			continue
+		if s.to != nil {
+			x.slots[x.free(s.hash)] = s
 		}
-		i := int(s.hash) & (size - 1)
-		for x.slots[i].k != nil {
-			i = (i + 1) & (size - 1)
-		}
-		x.slots[i] = s
 	}
 }
 
-// remove takes out the key of that name, which is there, and moves later ones of
-// the run up, so that no probe ends in a gap before its key.
-func (x *index) remove(name string) {
+// remove empties slot i, and moves later ones of the run up, so that no probe ends in a
+// gap before what it seeks.
+func (x *table[T]) remove(i int) {
 	mask := len(x.slots) - 1
-	i := x.place(hashOf(name), name)
-	for j := (i + 1) & mask; x.slots[j].k != nil; j = (j + 1) & mask {
+	for j := (i + 1) & mask; x.slots[j].to != nil; j = (j + 1) & mask {
 		if (j-int(x.slots[j].hash))&mask >= (j-i)&mask {
 			x.slots[i] = x.slots[j]
 			i = j
 		}
 	}
-	x.slots[i] = slot{}
+	x.slots[i] = slot[T]{}
 	x.n--
 }
 
-// all yields the keys, in no order. None may be added or removed meanwhile.
-func (x *index) all(yield func(*Key) bool) {
+// all yields what is there, in no order. None may be added or removed meanwhile.
+func (x *table[T]) all(yield func(*T) bool) {
 	for i := range x.slots {
-		if k := x.slots[i].k; k != nil && !yield(k) {
+		if to := x.slots[i].to; to != nil && !yield(to) {
 			return
 		}
 	}
 }
+
+// index finds keys by their names.
+type index struct{ table[Key] }
+
+var hashSeed = maphash.MakeSeed()
+
+func hashOf(name string) uint64 { return maphash.String(hashSeed, name) }
+
+// place returns where the key of that name is, or noRow.
+func (x *index) place(name string) int {
+	if x.n == 0 {
+		return noRow
+	}
+	hash, mask := hashOf(name), len(x.slots)-1
+	for i := int(hash) & mask; x.slots[i].to != nil; i = (i + 1) & mask {
+		if x.slots[i].hash == hash && x.slots[i].to.name == name {
+			return i
+		}
+	}
+	return noRow
+}
+
+// find returns the key of that name, or nil.
+func (x *index) find(name string) *Key {
+	if i := x.place(name); i != noRow {
+		return x.slots[i].to
+	}
+	return nil
+}
+
+// put adds k, whose name must not be there.
+func (x *index) put(k *Key) { x.insert(hashOf(k.name), k) }
 
 // Approach fetches the place where a dirty key would be found, as the first of three
 // steps that do not wait for memory; see keyspace.Table.Approach. It returns what Guess
@@ -120,10 +133,9 @@ func (s *Set) Guess(space uint16, db uint8, hash uint64) *Key {
 		return nil
 	}
 	mask := len(x.slots) - 1
-	for i := int(hash) & mask; x.slots[i].k != nil; i = (i + 1) & mask {
-		if k := x.slots[i].k; x.slots[i].hash == hash {
+	for i := int(hash) & mask; x.slots[i].to != nil; i = (i + 1) & mask {
+		if k := x.slots[i].to; x.slots[i].hash == hash {
 			prefetch.Line(unsafe.Pointer(k))
-			prefetch.Line(unsafe.Pointer(&k.inline))
 			return k
 		}
 	}
@@ -133,7 +145,10 @@ func (s *Set) Guess(space uint16, db uint8, hash uint64) *Key {
 // Approach fetches what the Key points to first. The set must be the one that Guess
 // was asked, and still guarded.
 func (k *Key) Approach() {
-	prefetch.Line(unsafe.Pointer(unsafe.SliceData(k.one.Cells)))
+	if len(k.few) > 0 {
+		prefetch.Line(unsafe.Pointer(&k.few[0]))
+		prefetch.Line(unsafe.Pointer(&k.few[len(k.few)-1]))
+	}
 }
 
 func (s *Set) indexOf(space uint16, db uint8) *index {

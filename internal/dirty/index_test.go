@@ -21,7 +21,7 @@ func TestIndexIsAMap(t *testing.T) {
 			want[name] = &Key{name: name}
 			x.put(want[name])
 		case r.IntN(3) > 0:
-			x.remove(name)
+			x.remove(x.place(name))
 			delete(want, name)
 		}
 		if x.n != len(want) {

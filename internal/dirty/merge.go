@@ -55,14 +55,10 @@ func (s *Set) adopt(m *keyMap, k *Key) {
 
 // adoptCleared puts k into m, which was cleared: none of its rows can be in SQL.
 func (s *Set) adoptCleared(m *keyMap, k *Key) {
-	k.cleared = false
-	k.Each(func(_ uint16, _ string, r *Row) {
-		if !r.overNothing() {
-			k.removeRow(r)
-		}
-	})
-	if k.ops() > 0 {
-		s.adopt(m, k)
+	left := &Key{name: k.name}
+	s.layRows(left, k, true)
+	if left.ops() > 0 {
+		s.adopt(m, left)
 	}
 }
 
@@ -90,20 +86,8 @@ func (r *Row) created() State {
 func (s *Set) mergeKey(m *keyMap, held, later *Key) {
 	s.rows -= held.ops()
 	s.bytes -= held.bytes()
-	cleared := m.cleared || held.cleared
-	later.Each(func(table uint16, row string, r *Row) {
-		was := held.Row(table, row)
-		switch {
-		case was == nil && (!cleared || r.overNothing()):
-			held.take(r)
-		case was == nil:
-		default:
-			was.mergeRow(r)
-			if cleared && !was.overNothing() {
-				held.removeRow(was)
-			}
-		}
-	})
+	held.detach()
+	s.layRows(held, later, m.cleared || held.cleared)
 	s.rows += held.ops()
 	s.bytes += held.bytes()
 	if held.ops() == 0 {
@@ -111,8 +95,37 @@ func (s *Set) mergeKey(m *keyMap, held, later *Key) {
 	}
 }
 
-// mergeRow makes r what it is after later.
-func (r *Row) mergeRow(later *Row) {
+// layRows merges later's rows into k. cleared says that SQL has none of them once what
+// came before is in.
+func (s *Set) layRows(k, later *Key, cleared bool) {
+	var buf [64]byte
+	for r := range later.Each {
+		id := appendID(buf[:0], r.Table, r.Name)
+		at := k.find(id)
+		if at != noRow {
+			was := viewOf(k.row(at))
+			s.cells = was.merge(&r, s.cells[:0])
+			r = was
+		} else {
+			s.cells = r.Cells.AppendTo(s.cells[:0])
+		}
+		there := !cleared || r.overNothing()
+		switch {
+		case at == noRow && there:
+			k.add(id, r, s.cells)
+		case at == noRow:
+		case there:
+			k.replace(at, id, r, s.cells)
+		default:
+			k.remove(at)
+		}
+	}
+	clear(s.cells)
+}
+
+// merge makes r, but for its cells, what it is after later, and appends what these then
+// are to dst.
+func (r *Row) merge(later *Row, dst []change.Cell) []change.Cell {
 	switch later.State {
 	case Gone:
 		// It came and went: whatever r says of its absence stays.
@@ -121,9 +134,10 @@ func (r *Row) mergeRow(later *Row) {
 	case Recreate:
 		r.remove()
 		r.putOver(later.Seq != 0, later.Seq)
-		r.own(later.Cells)
+		return later.Cells.AppendTo(dst)
 	default:
 		r.putOver(later.State == Append, later.Seq)
-		r.merge(later.Cells)
+		return mergeCells(r.Cells.AppendTo(dst), later.Cells.AppendTo(nil))
 	}
+	return r.Cells.AppendTo(dst)
 }

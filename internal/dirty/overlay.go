@@ -1,6 +1,10 @@
 package dirty
 
-import "github.com/lullcache/lull/internal/change"
+import (
+	"strings"
+
+	"github.com/lullcache/lull/internal/change"
+)
 
 // Rows is what a load has read of one key, onto which what SQL has not seen is laid.
 // Calls come in the order: Clear, then Put and Delete of different rows.
@@ -24,13 +28,16 @@ func (s *Set) Overlay(space uint16, db uint8, key string, rows Rows) (dirty bool
 	if k == nil {
 		return cleared
 	}
-	k.Each(func(table uint16, row string, r *Row) {
+	var cells []change.Cell
+	for r := range k.Each {
+		name := strings.Clone(r.Name) // what rows keep may not change with the set
 		if r.State == Delete || r.State == Gone {
-			rows.Delete(table, row)
-			return
+			rows.Delete(r.Table, name)
+			continue
 		}
-		rows.Put(table, row, r.Cells, r.State == Recreate)
-	})
+		cells = Cells(strings.Clone(string(r.Cells))).AppendTo(cells[:0])
+		rows.Put(r.Table, name, cells, r.State == Recreate)
+	}
 	return true
 }
 
@@ -59,37 +66,39 @@ func (s *Set) Changes(yield func(change.Placed) bool) bool {
 
 func (k *Key) changes(c change.Change, yield func(change.Placed) bool) bool {
 	c.Op = change.Clear
-	on := !k.cleared || yield(change.Placed{Change: c})
-	put := func(op change.Op, r *Row) {
-		c.Op, c.Known, c.Cells = op, r.Known, r.Cells
-		on = on && yield(change.Placed{Seq: r.Seq, Change: c})
+	if k.cleared && !yield(change.Placed{Change: c}) {
+		return false
 	}
-	remove := func() {
-		c.Op, c.Known, c.Cells = change.Delete, change.Unknown, nil
-		on = on && yield(change.Placed{Change: c})
-	}
-	k.Each(func(table uint16, row string, r *Row) {
-		c.Table, c.Row = table, row
-		switch r.State {
-		case Put:
-			put(change.Set, r)
-		case Append:
-			put(change.Append, r)
-		case Delete:
-			remove()
-		case Recreate:
-			remove()
-			if r.created() == Append {
-				put(change.Append, r)
-			} else {
-				put(change.Set, r)
-			}
-		case Gone:
-			put(change.Set, r)
-			remove()
+	var cells []change.Cell // of this row, behind those of others
+	for r := range k.Each {
+		if len(cells) > 1<<10 {
+			cells = nil
 		}
-	})
-	return on
+		c.Table, c.Row = r.Table, r.Name
+		remove, put := change.Placed{Change: c}, change.Placed{Seq: r.Seq, Change: c}
+		remove.Op, put.Op = change.Delete, change.Set
+		if r.State == Append || r.State == Recreate && r.created() == Append {
+			put.Op = change.Append
+		}
+		from := len(cells)
+		cells = r.Cells.AppendTo(cells)
+		put.Known, put.Cells = r.Known, cells[from:len(cells):len(cells)]
+		on := true
+		switch r.State {
+		case Put, Append:
+			on = yield(put)
+		case Delete:
+			on = yield(remove)
+		case Recreate:
+			on = yield(remove) && yield(put)
+		case Gone:
+			on = yield(put) && yield(remove)
+		}
+		if !on {
+			return false
+		}
+	}
+	return true
 }
 
 // tableOf returns a table of the space.

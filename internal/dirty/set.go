@@ -19,13 +19,20 @@ import "github.com/lullcache/lull/internal/change"
 // never repeat, since a record is longer than the number of its changes.
 func SeqOf(position uint64, n, i int) uint64 { return position - uint64(n) + uint64(i) + 1 }
 
-// What an entry costs beside the bytes of its strings and values; measured by
+// What a set costs beside the bytes of its rows; measured by
 // TestBytesAreNearWhatTheHeapSays.
 const (
-	keyOverhead  = 215 // a Key with its first row and two cells, and its place in the index
-	rowOverhead  = 145 // a Row beyond the inline one, and its place in the map
-	cellOverhead = 40  // a Cell beyond the inline one
+	keyOverhead = 110 // a Key, and its place in the index
+	rowOverhead = 32  // of a row with a tuple: what its room is larger, or its place in a rowTable
 )
+
+// rowBytes returns what a row costs.
+func rowBytes(row []byte) int64 {
+	if id := idOf(row); id[len(id)-1] == 0 { // no tuple
+		return int64(len(row))
+	}
+	return int64(len(row)) + rowOverhead
+}
 
 // Set is one shard's dirty set. It is not safe for concurrent use: the shard's
 // lock guards it.
@@ -36,6 +43,7 @@ type Set struct {
 	rows   int
 	bytes  int64
 	keys   int
+	cells  []change.Cell // for use within a call
 }
 
 // keyMap is the keys of one space in one database.
@@ -142,7 +150,7 @@ func (s *Set) add(m *keyMap, k *Key) {
 
 // drop removes k from m with all that it holds.
 func (s *Set) drop(m *keyMap, k *Key) {
-	m.keys.remove(k.name)
+	m.keys.remove(m.keys.place(k.name))
 	s.discount(k)
 }
 
@@ -165,60 +173,81 @@ func (s *Set) put(m *keyMap, c *change.Change, seq uint64) {
 		k = &Key{name: c.Key}
 		s.add(m, k)
 	}
-	known := c.Known
-	if c.Op == change.Append || k.cleared || m.cleared {
-		known = change.Absent
+	var buf [64]byte
+	id, at := appendID(buf[:0], c.Table, c.Row), noRow
+	if c.Known != change.Absent || k.removed {
+		at = k.find(id) // a row that was not there is not dirty, unless it was removed
 	}
-	r := k.Row(c.Table, c.Row)
-	if r == nil {
-		r = k.addRow(c.Table, c.Row)
-		r.State, r.Known = Put, known
-		if c.Op == change.Append {
-			r.State, r.Seq = Append, seq
-		}
-		r.fill(c.Cells)
-		s.rows++
-		s.bytes += r.bytes()
+	if at == noRow {
+		s.putNew(m, k, id, c, seq)
 		return
 	}
-	before := r.bytes()
+	row := k.row(at)
+	head := idAt(row) + len(id)
+	if s := State(row[head] & headState); s != Delete && s != Gone && overwrite(cellsOf(row, head), c.Cells) {
+		return
+	}
+	s.bytes -= rowBytes(row)
+	r := viewOf(row)
 	r.putOver(c.Op == change.Append, seq)
-	r.merge(c.Cells)
-	s.bytes += r.bytes() - before
+	s.cells = mergeCells(r.Cells.AppendTo(s.cells[:0]), c.Cells)
+	k.replace(at, id, r, s.cells)
+	clear(s.cells)
+	s.bytes += rowBytes(k.row(at))
+}
+
+// putNew puts in a row that is not there.
+func (s *Set) putNew(m *keyMap, k *Key, id []byte, c *change.Change, seq uint64) {
+	r, cells := Row{State: Put, Known: c.Known}, c.Cells
+	if c.Op == change.Append {
+		r.State, r.Seq = Append, seq
+	}
+	if c.Op == change.Append || k.cleared || m.cleared {
+		r.Known = change.Absent
+	}
+	if !sorted(cells) {
+		s.cells = mergeCells(s.cells[:0], cells)
+		cells = s.cells
+		defer clear(s.cells)
+	}
+	s.rows++
+	s.bytes += rowBytes(k.add(id, r, cells))
 }
 
 func (s *Set) delete(m *keyMap, c *change.Change) {
 	k := m.keys.find(c.Key)
-	var r *Row
+	var buf [64]byte
+	id, at := appendID(buf[:0], c.Table, c.Row), noRow
 	if k != nil {
-		r = k.Row(c.Table, c.Row)
+		at = k.find(id)
 	}
 	cleared := m.cleared || k != nil && k.cleared
 	switch {
-	case r == nil && cleared:
-	case r == nil:
+	case at == noRow && cleared:
+	case at == noRow:
 		if k == nil {
 			k = &Key{name: c.Key}
 			s.add(m, k)
 		}
-		r = k.addRow(c.Table, c.Row)
-		r.State = Delete
 		s.rows++
-		s.bytes += r.bytes()
+		s.bytes += rowBytes(k.add(id, Row{State: Delete}, nil))
 	case cleared:
-		s.removeRow(m, k, r)
+		s.removeRow(m, k, at)
 	default:
-		s.bytes -= r.bytes()
+		row := k.row(at)
+		s.bytes -= rowBytes(row)
+		r := viewOf(row)
 		r.remove()
-		s.bytes += r.bytes()
+		k.replace(at, id, r, nil)
+		s.bytes += rowBytes(k.row(at))
 	}
 }
 
-// removeRow takes r from k, and k from m if nothing is left of it.
-func (s *Set) removeRow(m *keyMap, k *Key, r *Row) {
+// removeRow takes out the row at a place, and k if nothing is left of it.
+func (s *Set) removeRow(m *keyMap, k *Key, at int) {
 	s.rows--
-	s.bytes -= r.bytes()
-	k.removeRow(r)
+	s.bytes -= rowBytes(k.row(at))
+	k.remove(at)
 	if k.ops() == 0 {
 		s.drop(m, k)
 	}

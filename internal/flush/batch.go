@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/lullcache/lull/internal/change"
-	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/value"
 )
@@ -20,6 +19,7 @@ type builder struct {
 	by     map[uint16]*tableBatch
 	left   []op // those of the batch that are not added yet
 	arena  []value.Value
+	cells  []change.Cell // of the row that is added
 	colKey []byte
 	drops  map[int64]bool
 	used   map[int64]bool // letters that a row of the batch names: one row each
@@ -206,7 +206,8 @@ func (bl *builder) put(t *tableBatch, o *op) {
 		bl.touch(t, o)
 		return
 	}
-	cells := o.r.Cells
+	bl.cells = o.cells.AppendTo(bl.cells[:0])
+	cells := bl.cells
 	bl.colKey = append(bl.colKey[:0], byte(mode))
 	for i := range cells {
 		bl.colKey = binary.AppendUvarint(bl.colKey, uint64(t.target.Cells[cells[i].Col]))
@@ -234,7 +235,7 @@ func (bl *builder) putOverLetter(t *tableBatch, o *op, held *heldRow) {
 	switch {
 	case held.put != nil:
 		letter = bl.use(held.put)
-		if o.r.State != dirty.Recreate {
+		if !o.recreate {
 			mode = sink.Upsert
 			for i, name := range held.put.Names {
 				if c := live.Column(name); c >= 0 {
@@ -251,7 +252,7 @@ func (bl *builder) putOverLetter(t *tableBatch, o *op, held *heldRow) {
 			}
 		}
 	}
-	for _, c := range o.r.Cells {
+	for _, c := range o.cells.AppendTo(nil) {
 		cols[t.target.Cells[c.Col]] = c.Val
 	}
 	vals := t.target.KeyVals(bl.room(len(t.target.Key)+len(cols)), bl.f.o.Name, o.db, o.key, o.row)
@@ -276,9 +277,9 @@ func modeOf(o *op) sink.Mode {
 		return sink.Append
 	case o.whole:
 		return sink.Upsert
-	case o.r.Known == change.Absent:
+	case o.known == change.Absent:
 		return sink.Insert
-	case o.r.Known == change.Present:
+	case o.known == change.Present:
 		return sink.Update
 	}
 	return sink.Upsert

@@ -22,13 +22,15 @@ const (
 // op is one operation of a cut.
 type op struct {
 	key, row string
-	r        *dirty.Row // nil for opTruncate, opClear, and of a letter
+	cells    dirty.Cells // of opPut and opAppend
 	// group and rank, which place sets, hold most of the order in two numbers: strings
-	// are compared where these do not tell.
+	// are compared where these do not tell. The rank of an opAppend is its seq.
 	group, rank uint64
 	table       uint16
 	db          uint8
 	kind        opKind
+	known       change.Known
+	recreate    bool // an opDelete of the same row comes before this opPut
 	whole       bool // the row replaces one that may be there
 }
 
@@ -41,9 +43,6 @@ func (o *op) place(order int) {
 	}
 	o.group = puts<<63 | table<<16 | uint64(o.kind)<<8
 	if o.kind == opAppend {
-		if o.r != nil {
-			o.rank = o.r.Seq
-		}
 		return
 	}
 	o.group |= uint64(o.db)
@@ -95,21 +94,22 @@ func (l *lister) key(space uint16, db uint8, name string, k *dirty.Key) {
 		whole = l.wholeString(space, k)
 		l.clear(space, op{kind: opClear, db: db, key: name, whole: whole})
 	}
-	k.Each(func(table uint16, row string, r *dirty.Row) {
-		o := op{table: table, db: db, key: name, row: row, r: r, whole: whole}
+	for r := range k.Each {
+		o := op{table: r.Table, db: db, key: name, row: r.Name, whole: whole}
 		if r.State == dirty.Delete || r.State == dirty.Recreate {
 			o.kind = opDelete
 			l.ops = append(l.ops, o)
 		}
+		o.cells, o.known = r.Cells, r.Known
 		switch r.State {
 		case dirty.Put, dirty.Recreate:
-			o.kind = opPut
+			o.kind, o.recreate = opPut, r.State == dirty.Recreate
 			l.ops = append(l.ops, o)
 		case dirty.Append:
-			o.kind = opAppend
+			o.kind, o.rank = opAppend, r.Seq
 			l.ops = append(l.ops, o)
 		}
-	})
+	}
 }
 
 // wholeString reports whether a cleared key is a generic string now, with all columns:
@@ -119,8 +119,8 @@ func (l *lister) wholeString(space uint16, k *dirty.Key) bool {
 	if !def.PerDB || def.Space != space {
 		return false
 	}
-	r := k.Row(change.StringsTable, "")
-	return r != nil && r.State == dirty.Put && len(r.Cells) == len(def.Columns)
+	r, ok := k.Row(change.StringsTable, "")
+	return ok && r.State == dirty.Put && r.Cells.Len() == len(def.Columns)
 }
 
 // clear adds o for the tables that hold the keys of a space.

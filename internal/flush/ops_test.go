@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-
-	"github.com/lullcache/lull/internal/dirty"
 )
 
 // TestOrderInNumbersIsTheOrderInWords compares the order that place and compareOps give
@@ -19,10 +17,10 @@ func TestOrderInNumbersIsTheOrderInWords(t *testing.T) {
 	for i := range ops {
 		o := op{
 			key: pick("", "a", "ab", "ab\x00", "abcdefgh", "abcdefghi", "abcdefgh\x00", "\xff", "1", "10", "9"), row: pick("", "x", "y"),
-			table: uint16(rnd.IntN(len(orders))), db: uint8(rnd.IntN(3)), kind: opKind(rnd.IntN(5)), r: &dirty.Row{},
+			table: uint16(rnd.IntN(len(orders))), db: uint8(rnd.IntN(3)), kind: opKind(rnd.IntN(5)),
 		}
 		if o.kind == opAppend {
-			o.r.Seq = rnd.Uint64N(50)
+			o.rank = rnd.Uint64N(50)
 		}
 		o.place(orders[o.table])
 		ops[i] = o
@@ -41,7 +39,7 @@ func TestOrderInNumbersIsTheOrderInWords(t *testing.T) {
 			return cmp.Compare(a.kind, b.kind)
 		}
 		if a.kind == opAppend {
-			return cmp.Compare(a.r.Seq, b.r.Seq)
+			return cmp.Compare(a.rank, b.rank)
 		}
 		return cmp.Or(cmp.Compare(a.db, b.db), cmp.Compare(a.key, b.key), cmp.Compare(a.row, b.row))
 	}

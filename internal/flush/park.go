@@ -64,7 +64,7 @@ func (f *Flusher) parkMissing(ops []op) {
 		if _, ok := f.parked[o.table]; ok || o.kind < opPut || !slices.Contains(t.Cells, -1) {
 			continue
 		}
-		for _, c := range o.r.Cells {
+		for _, c := range o.cells.AppendTo(nil) {
 			if t.Cells[c.Col] < 0 {
 				def := &f.o.Dictionary[o.table]
 				f.targets[o.table] = namesTarget(def, t.Order)

@@ -70,7 +70,9 @@ func (s *segment) store(k kind, data []byte, sum uint32) (err error) {
 	}()
 	dst := s.mem[s.off : s.off+frameSize(len(data))]
 	copy(dst[frameHeader:], data)
-	putFrameHeader(dst, s.seed, s.off, k, len(data), sum)
+	var head [frameHeader]byte // its CRC would wait for memory if it were read back from dst
+	putFrameHeader(head[:], s.seed, s.off, k, len(data), sum)
+	copy(dst, head[:])
 	return nil
 }
 
