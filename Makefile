@@ -32,8 +32,8 @@ lint: ## check formatting, go vet and staticcheck
 	$(GO) tool staticcheck $(PACKAGES)
 
 test: prepare cgo lint ## prepare, lint, and run all tests with the race detector
-	CGO_ENABLED=1 $(GO) test $(RACE_FLAGS) -timeout $(TEST_TIMEOUT) $(if $(filter ./...,$(PACKAGES)),$(LONGEST)) $(PACKAGES)
-	$(if $(filter ./...,$(PACKAGES)),$(GO) test -timeout $(TEST_TIMEOUT) -run TestAllCommandsAnswerAsRedis ./test/compat)
+	CGO_ENABLED=1 $(GO) test $(RACE_FLAGS) -vet=off -timeout $(TEST_TIMEOUT) $(if $(filter ./...,$(PACKAGES)),$(LONGEST)) $(PACKAGES)
+	$(if $(filter ./...,$(PACKAGES)),$(GO) test -vet=off -timeout $(TEST_TIMEOUT) -run TestAllCommandsAnswerAsRedis ./test/compat)
 
 # Which sections of the matrix are measured (empty: all), how much of it (quick or full), and on which
 # CPUs, as in SERVER_CPUS=0-3 LOAD_CPUS=4-7 (empty: all). ROUNDS is how often each figure is measured.
