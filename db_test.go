@@ -30,7 +30,7 @@ func sqliteAt(t *testing.T, file string) sink.Sink {
 func openOver(t *testing.T, s sink.Sink, dir string, change func(*lull.Options)) *lull.DB {
 	t.Helper()
 	o := lull.Options{
-		DataDir: filepath.Join(dir, "data"), Sink: s,
+		DataDir: filepath.Join(dir, "data"), Sink: s, LoadTimeout: hangMax, ShutdownTimeout: hangMax,
 		Log:     lull.LogOptions{SegmentBytes: 1 << 20},
 		OnEvent: func(e lull.Event) { t.Logf("event: %s: %s: %v", e.Kind, e.Text, e.Err) },
 	}

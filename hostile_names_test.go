@@ -126,7 +126,7 @@ func (p *place) tables(t *testing.T) []string {
 func TestNamesThatAreNotThere(t *testing.T) {
 	everywhere(t, func(t *testing.T, p *place) {
 		p.exec(t, `CREATE TABLE victim (id BIGINT PRIMARY KEY, a BIGINT)`, `INSERT INTO victim VALUES (42, 1)`)
-		s, err := p.open(t.Context(), sqlsink.Options{ConnectTimeout: time.Second})
+		s, err := p.open(t.Context(), sqlsink.Options{ConnectTimeout: hangMax})
 		must(t, err)
 		defer s.Close()
 		for _, name := range hostileNames {

@@ -18,7 +18,7 @@ import (
 
 func openPostgres(t *testing.T, url string) sink.Sink {
 	t.Helper()
-	s, err := postgres.Open(t.Context(), url, sqlsink.Options{ConnectTimeout: time.Second})
+	s, err := postgres.Open(t.Context(), url, sqlsink.Options{ConnectTimeout: hangMax, StatementTimeout: hangMax})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,6 @@ func newOutage(t *testing.T, rows int) *outage {
 func (o *outage) open(t *testing.T) {
 	o.db = openOver(t, openPostgres(t, o.url), o.dir, func(opts *lull.Options) {
 		opts.Log = lull.LogOptions{SegmentBytes: 64 << 10, MaxBytes: 1 << 20, RetainBytes: 64 << 10, RetainAge: time.Millisecond}
-		opts.LoadTimeout = 300 * time.Millisecond
 		opts.Flush.MaxTransactionRows = o.rows
 		opts.OnEvent = func(e lull.Event) {
 			t.Logf("event: %s: %s: %v", e.Kind, e.Text, e.Err)
@@ -91,7 +90,7 @@ func (o *outage) write(t *testing.T) {
 	}
 	select {
 	case <-o.folded:
-	case <-time.After(30 * time.Second):
+	case <-time.After(hangMax):
 		t.Fatal("the log was not folded")
 	}
 	eventually(t, "what was folded is gone", func() bool { return o.db.Stats().Log.Oldest > from })

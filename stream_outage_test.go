@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -36,8 +35,6 @@ func TestXAddGoesOnWithoutTheDatabase(t *testing.T) {
 				return openOver(t, openPostgres(t, url), dir, func(o *lull.Options) {
 					eventsOptions(tt.id, "", 0)(o)
 					o.Unmapped = lull.UnmappedGeneric
-					o.LoadTimeout = 500 * time.Millisecond
-					o.ShutdownTimeout = 100 * time.Millisecond
 				})
 			}
 			db := open()
@@ -66,7 +63,7 @@ func TestXAddGoesOnWithoutTheDatabase(t *testing.T) {
 				t.Errorf("the length is not known: got %v", err)
 			}
 			if tt.restart {
-				_ = db.Close(t.Context()) // what remains is in the log
+				leave(t, db) // what remains is in the log
 				db = open()
 				if _, err := xadd(t, db, "events:a", "*", "8"); err != nil {
 					t.Fatalf("after a restart without the database: %v", err)

@@ -163,7 +163,7 @@ func (f *faulty) keepsServing(t *testing.T, db *lull.DB) error {
 	if _, err := f.judge(back, time.Now()); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangMax)
 	defer cancel()
 	if err := db.Sync(ctx); err != nil {
 		return fmt.Errorf("flushing: %w", err)

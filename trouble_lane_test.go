@@ -192,7 +192,6 @@ func TestTroubleDatabaseWentBack(t *testing.T) {
 	wentBack := make(chan string, 100)
 	follow := func(o *lull.Options) {
 		o.Flush.MaxTransactionRows = 20 // so that a copy may hold a cut in part
-		o.ShutdownTimeout = 2 * time.Minute
 		o.OnEvent = func(e lull.Event) {
 			t.Logf("event: %s: %s: %v", e.Kind, e.Text, e.Err)
 			if e.Kind == "database went back" {
@@ -208,7 +207,7 @@ func TestTroubleDatabaseWentBack(t *testing.T) {
 	putBack() // under load
 	select {
 	case <-wentBack:
-	case <-time.After(20 * time.Second):
+	case <-time.After(hangMax):
 		t.Fatal("nobody noticed")
 	}
 	time.Sleep(100 * time.Millisecond)

@@ -22,7 +22,6 @@ func TestTroubleLoadsRace(t *testing.T) {
 		seed := seedOf(t)
 		p.makeWorld(t)
 		db := openWorld(t, p.sink(t), t.TempDir(), func(o *lull.Options) {
-			o.LoadTimeout = 10 * time.Second
 			o.Unmapped = lull.UnmappedGeneric
 			o.Flush.Lull, o.Flush.MaxDelay = time.Millisecond, 2*time.Millisecond
 		})
@@ -196,7 +195,7 @@ func TestTroubleLargeKeyGone(t *testing.T) {
 		p.makeWorld(t)
 		const large = 2_000
 		db := openWorld(t, p.sink(t), t.TempDir(), func(o *lull.Options) {
-			o.Unmapped, o.LoadTimeout = lull.UnmappedGeneric, 20*time.Second
+			o.Unmapped = lull.UnmappedGeneric
 			o.Flush.Lull, o.Flush.MaxDelay, o.Flush.MaxRows = time.Hour, time.Hour, 1<<30
 		})
 		members := make([]lull.Scored, large)
@@ -257,9 +256,9 @@ func TestTroubleStreamOfATableWithATrigger(t *testing.T) {
 	p := newPlace(t, "sqlite")
 	p.makeWorld(t)
 	p.exec(t, `CREATE TRIGGER note_event AFTER INSERT ON events FOR EACH ROW BEGIN INSERT INTO audit VALUES (NEW.topic, NULL, NEW.n); END`)
-	db := openWorld(t, p.sink(t), t.TempDir(), func(o *lull.Options) { o.LoadTimeout = 30 * time.Second })
+	db := openWorld(t, p.sink(t), t.TempDir(), nil)
 	defer closeDB(t, db)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangMax)
 	defer cancel()
 	for i := range 4 {
 		if i == 1 {

@@ -156,7 +156,7 @@ func (p *powered) load(t *testing.T, db *lull.DB, cut int) {
 // options have small segments, so that many are begun, recycled and removed, and flushes
 // that come often, or so seldom that the log is synced for itself.
 func (p *powered) options(o *lull.Options) {
-	o.Ack = p.ack
+	o.Ack, o.ShutdownTimeout = p.ack, 2*time.Second
 	o.Log.SyncEvery = powerSync
 	o.Log.SegmentBytes = 8 << 10
 	o.Log.RetainBytes = int64(p.k%3) * 8 << 10

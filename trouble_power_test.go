@@ -18,7 +18,7 @@ import (
 func onFS(t *testing.T, fs *faultfs.FS, s sink.Sink, change func(*lull.Options)) (*lull.DB, error) {
 	t.Helper()
 	o := lull.Options{
-		DataDir: "data", Sink: s, Ack: lull.AckMemory, ShutdownTimeout: 2 * time.Second,
+		DataDir: "data", Sink: s, Ack: lull.AckMemory, LoadTimeout: hangMax, ShutdownTimeout: hangMax,
 		Log:   lull.LogOptions{SegmentBytes: 64 << 10, SyncEvery: time.Hour},
 		Flush: lull.FlushOptions{Lull: 2 * time.Millisecond, MaxDelay: 5 * time.Millisecond},
 	}

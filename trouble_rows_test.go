@@ -346,7 +346,7 @@ func TestTroubleAnswersThatWaitForTheDatabase(t *testing.T) {
 	everywhere(t, func(t *testing.T, p *place) {
 		p.makeAccounts(t)
 		db, accounts, _ := openAccounts(t, p, t.TempDir(), func(o *lull.Options) {
-			o.Ack, o.Flush.MaxTransactionRows, o.WriteTimeout = lull.AckDatabase, 2, 20*time.Second
+			o.Ack, o.Flush.MaxTransactionRows, o.WriteTimeout = lull.AckDatabase, 2, hangMax
 		})
 		errs := make(chan error, 20)
 		for i := range 20 {
@@ -403,7 +403,7 @@ func TestTroubleAnswersOfAParkedTable(t *testing.T) {
 		openCounters := func() (*lull.DB, func(n int64, want error)) {
 			db := openOver(t, p.sink(t), dir, func(o *lull.Options) {
 				o.Tables = append(accountSpecs(), lull.TableSpec{Name: "counters", Key: "counter:{id}", Type: "hash"})
-				o.Ack, o.WriteTimeout = lull.AckDatabase, time.Minute
+				o.Ack, o.WriteTimeout = lull.AckDatabase, hangMax
 				lull.LookEvery(o, 100*time.Millisecond)
 			})
 			counters, err := lull.NewTable[int, counter](db, "counters")

@@ -29,6 +29,10 @@ import (
 // The tests in trouble_*_test.go break databases, networks, disks and tables under a
 // running engine, and see whether it keeps what it promises.
 
+// hangMax is the only bound on how long something may take, for all tests: on a machine
+// with other work anything takes seconds.
+const hangMax = 2 * time.Minute
+
 // place is a database in which a test makes a table set of its own.
 type place struct {
 	kind string // "postgres", "mariadb", "sqlite"
@@ -88,7 +92,7 @@ func placeAt(t testing.TB, kind, rawURL string) *place {
 			p.direct, err = sql.Open("mysql", cfg.FormatDSN())
 		}
 	default:
-		p.direct, err = sql.Open("sqlite", strings.TrimPrefix(rawURL, "sqlite:")+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_pragma=foreign_keys(1)")
+		p.direct, err = sql.Open("sqlite", strings.TrimPrefix(rawURL, "sqlite:")+"?_pragma=busy_timeout(60000)&_pragma=journal_mode(wal)&_pragma=foreign_keys(1)")
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +105,7 @@ func placeAt(t testing.TB, kind, rawURL string) *place {
 // sink opens a sink of its own over the place.
 func (p *place) sink(t testing.TB) sink.Sink {
 	t.Helper()
-	o := sqlsink.Options{ConnectTimeout: time.Second, StatementTimeout: 5 * time.Second, LockWait: 2 * time.Second}
+	o := sqlsink.Options{ConnectTimeout: hangMax, StatementTimeout: hangMax, LockWait: 2 * time.Second}
 	s, err := p.open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -233,7 +237,7 @@ func read(ctx context.Context, db *lull.DB, key string) (text string, err error)
 // sync waits until SQL has everything, or fails the test.
 func syncDB(t *testing.T, db *lull.DB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangMax)
 	defer cancel()
 	if err := db.Sync(ctx); err != nil {
 		t.Fatalf("sync: %v", err)
@@ -255,10 +259,10 @@ func leave(t *testing.T, db *lull.DB) {
 // eventually waits for something to come true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(hangMax)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("after 30 s still not: %s", what)
+			t.Fatalf("after %v still not: %s", hangMax, what)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -54,7 +54,6 @@ func openWorld(t *testing.T, s sink.Sink, dir string, change func(*lull.Options)
 	return openOver(t, s, dir, func(o *lull.Options) {
 		o.Tables, o.Ack = worldSpecs(), lull.AckMemory
 		o.Flush.Lull, o.Flush.MaxDelay = 3*time.Millisecond, 10*time.Millisecond
-		o.LoadTimeout = 500 * time.Millisecond
 		if change != nil {
 			change(o)
 		}
