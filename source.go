@@ -255,6 +255,9 @@ func (db *DB) target(table uint16) (*flush.Target, error) {
 	def := db.dictionary[table]
 	live, order := db.liveTable(table)
 	tg, err := mapping.Resolve(def, live, def.PerDB)
+	if t := db.maps.Table(table); err == nil && t != nil {
+		err = live.Retyped(t.SQL, def.Columns)
+	}
 	if err != nil {
 		return &flush.Target{Order: order}, err
 	}

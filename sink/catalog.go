@@ -1,5 +1,7 @@
 package sink
 
+import "fmt"
+
 // Catalog is what the database says of its tables.
 type Catalog struct{ Tables []*Table }
 
@@ -40,6 +42,23 @@ func (t *Table) String() string {
 		return t.Name
 	}
 	return t.Schema + "." + t.Name
+}
+
+// Retyped returns an error that names one of the columns which holds another kind of value
+// now than it had in was, so that what was made for it cannot be stored; nil if there is
+// none. All kinds of numbers count as one.
+func (t *Table) Retyped(was *Table, columns []string) error {
+	for _, name := range columns {
+		now, before := t.Column(name), was.Column(name)
+		if now < 0 || before < 0 {
+			continue
+		}
+		n, b := &t.Columns[now].Type, &was.Columns[before].Type
+		if n.Family != b.Family && !(n.Family.number() && b.Family.number()) {
+			return fmt.Errorf("column %s is %s now, and was %s", name, n.SQL, b.SQL)
+		}
+	}
+	return nil
 }
 
 // Column is one column of a live table.
@@ -96,6 +115,8 @@ const (
 	JSON               // json: as given, without spaces around; jsonb: as the database would write it
 	Enum               // the label
 )
+
+func (f Family) number() bool { return f >= Integer && f <= Bool }
 
 // Type is a column's type.
 type Type struct {

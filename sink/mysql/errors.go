@@ -30,6 +30,12 @@ var conflicts = numbers(1020, 1205, 1213, 3572)
 var schemas = numbers(1051, 1054, 1064, 1109, 1110, 1136, 1142, 1143, 1146, 1148, 1176, 1227, 1267, 1288, 1305, 1347, 1356, 1370,
 	1393, 1394, 1471, 1906, 1932, 3105, 3619)
 
+// retypedError: a column has another type than the catalog said.
+type retypedError struct{ err error }
+
+func (e *retypedError) Error() string { return e.err.Error() }
+func (e *retypedError) Unwrap() error { return e.err }
+
 func numbers(list ...uint16) map[uint16]bool {
 	set := make(map[uint16]bool, len(list))
 	for _, n := range list {
@@ -41,9 +47,12 @@ func numbers(list ...uint16) map[uint16]bool {
 // judge implements sqlsink.Dialect; see the error references of MySQL and MariaDB.
 func judge(err error) sqlsink.Verdict {
 	var e *driver.MySQLError
+	var retyped *retypedError
 	switch {
 	case err == nil:
 		return sqlsink.Verdict{}
+	case errors.As(err, &retyped):
+		return sqlsink.Verdict{Kind: sqlsink.Schema, Reason: sink.Reason{Message: retyped.Error()}}
 	case errors.Is(err, errTooLarge) || errors.Is(err, driver.ErrPktTooLarge):
 		return sqlsink.Verdict{Kind: sqlsink.Refused, Reason: sink.Reason{Code: "1153", Message: errTooLarge.Error()}}
 	case !errors.As(err, &e) || sqlsink.Canceled(err):

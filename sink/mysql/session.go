@@ -26,6 +26,8 @@ type session struct {
 	row string
 	// waitsShort is true after LockWait, until the usual wait is set again.
 	waitsShort bool
+	// looked are the tables of which the catalog was asked again in this transaction.
+	looked map[*sink.Table]bool
 }
 
 // grace is how much longer than the server we wait for its own timeout.
@@ -40,7 +42,7 @@ func (d dialect) Connect(ctx context.Context) (sqlsink.Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	c := &session{s: d.s, conn: conn, id: "lull:" + rand.Text()}
+	c := &session{s: d.s, conn: conn, id: "lull:" + rand.Text(), looked: map[*sink.Table]bool{}}
 	if err := c.prepare(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("connect: %w", err)
@@ -117,6 +119,7 @@ func (c *session) Begin(ctx context.Context) error {
 		}
 		c.waitsShort = false
 	}
+	clear(c.looked)
 	return c.run(ctx, "START TRANSACTION")
 }
 
@@ -207,12 +210,43 @@ func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows, _ []*sink.Row
 	if err == nil {
 		return w.done, nil
 	}
-	if k := judge(err).Kind; w.parts && (k == sqlsink.Refused || k == sqlsink.Clash) {
+	k := judge(err).Kind
+	if w.parts && (k == sqlsink.Refused || k == sqlsink.Clash) {
 		if back := c.run(ctx, "ROLLBACK TO SAVEPOINT lull_piece"); back != nil {
 			return w.done, back
 		}
 	}
+	if k == sqlsink.Refused && len(rows) == 1 {
+		if retyped := c.retyped(ctx, op); retyped != nil {
+			err = retyped
+		}
+	}
 	return sqlsink.Applied{Statements: w.done.Statements}, err
+}
+
+// retyped looks, once in a transaction, whether a row was refused because a column is of
+// another type now: other databases say so themselves.
+func (c *session) retyped(ctx context.Context, op *sqlsink.Op) error {
+	if c.looked[op.Table] {
+		return nil
+	}
+	c.looked[op.Table] = true
+	catalog, err := ReadCatalog(ctx, c.conn, []string{op.Table.String()})
+	if err != nil {
+		return err
+	}
+	live := catalog.Find(op.Table.String())
+	if live == nil {
+		return nil
+	}
+	var columns []string
+	for _, i := range op.All() {
+		columns = append(columns, op.Table.Columns[i].Name)
+	}
+	if err := live.Retyped(op.Table, columns); err != nil {
+		return &retypedError{err}
+	}
+	return nil
 }
 
 // tooLarge finds what would make the server hang up.
