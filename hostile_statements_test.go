@@ -42,7 +42,8 @@ func TestNoStatementsButOurs(t *testing.T) {
 					values[i] += ":"
 				}
 			}
-			ours := map[string]bool{"-- ping": true} // pgx's, if a connection was idle for a second
+			// What a slow machine alone sees: pgx's, if a connection was idle for a second; plans that are made anew after ten.
+			ours := map[string]bool{"-- ping": true, "DEALLOCATE '.'": true}
 			for _, s := range work(names, values, "harmless") {
 				ours[shapeOf(kind, s)] = true
 			}
@@ -114,7 +115,7 @@ func postgresStatements(t *testing.T, file string) (all []string) {
 // The parts of a statement that may differ between two of one shape: texts and names in
 // quotations, and numbers.
 var quotations = map[string]*regexp.Regexp{
-	"postgres": regexp.MustCompile(`(?s)[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$?\b\d+(?:\.\d+)?(?:[eE][-+]?\d+)?\b|\bNULL\b|\bt\d+\b`),
+	"postgres": regexp.MustCompile(`(?s)[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$?\b\d+(?:\.\d+)?(?:[eE][-+]?\d+)?\b|\bNULL\b|\bt\d+\b|\blull_\d+\b`),
 	"mariadb":  regexp.MustCompile("(?s)_binary'(?:[^'\\\\]|''|\\\\.)*'|'(?:[^'\\\\]|''|\\\\.)*'|\"(?:[^\"\\\\]|\"\"|\\\\.)*\"|`(?:[^`]|``)*`|\\b\\d+(?:\\.\\d+)?(?:[eE][-+]?\\d+)?\\b|\\bNULL\\b|\\bt\\d+\\b"),
 }
 
