@@ -10,20 +10,20 @@ const ApproachMax = 32
 // each unit would wait for its own. Nothing changes. Keys beyond ApproachMax, and
 // those whose shards are locked, are left alone.
 func (s *Session) Approach(keys [][]byte) {
-	var hashes, dirtyHashes [ApproachMax]uint64
+	var hashes [ApproachMax]uint64
 	keys = keys[:min(len(keys), ApproachMax)]
 	for i, k := range keys {
 		hashes[i] = keyspace.Hash64(k)
 		if sh := s.approached(hashes[i]); sh != nil {
 			sh.dbs[s.sel].Approach(hashes[i])
-			dirtyHashes[i] = sh.dirty.Approach(0, s.sel, k)
+			sh.dirty.Approach(0, s.sel, hashes[i])
 			sh.mu.Unlock()
 		}
 	}
 	for i := range keys {
 		if sh := s.approached(hashes[i]); sh != nil {
 			sh.dbs[s.sel].Guess(hashes[i])
-			sh.dirty.Guess(0, s.sel, dirtyHashes[i])
+			sh.dirty.Guess(0, s.sel, hashes[i])
 			sh.mu.Unlock()
 		}
 	}
@@ -33,7 +33,7 @@ func (s *Session) Approach(keys [][]byte) {
 			if e := sh.dbs[s.sel].Guess(hashes[i]); e != nil {
 				e.Approach()
 			}
-			if k := sh.dirty.Guess(0, s.sel, dirtyHashes[i]); k != nil {
+			if k := sh.dirty.Guess(0, s.sel, hashes[i]); k != nil {
 				k.Approach()
 			}
 			sh.mu.Unlock()

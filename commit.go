@@ -105,11 +105,11 @@ func logError(err error) error {
 func (tx *Tx) toDirty(pos uint64) {
 	var rows, bytes int64
 	for i := range tx.changes {
-		sh := &tx.db.shards[tx.shards[i]]
+		sh := &tx.db.shards[tx.to[i].shard]
 		sh.changes.Add(1)
 		set := sh.dirty
 		r, b := int64(set.Rows()), set.Bytes()
-		set.Apply(&tx.changes[i], dirty.SeqOf(pos, len(tx.changes), i))
+		set.ApplyHashed(&tx.changes[i], tx.to[i].hash, dirty.SeqOf(pos, len(tx.changes), i))
 		rows += int64(set.Rows()) - r
 		bytes += set.Bytes() - b
 	}
@@ -156,19 +156,6 @@ func (tx *Tx) forget() {
 			tx.db.complete[n].Store(false)
 		}
 	}
-}
-
-// admit lets a writing unit in: at once below 80 % of every limit, gradually
-// slower above, and at a limit after room was made or WriteTimeout has passed.
-func (db *DB) admit(ctx context.Context) error {
-	fill, err := db.fill()
-	if err != nil {
-		return err
-	}
-	if fill < slowFrom {
-		return nil
-	}
-	return db.admitSlowly(ctx, fill)
 }
 
 const (

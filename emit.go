@@ -209,7 +209,7 @@ func (tx *Tx) undelete(h *handle, key string) bool {
 		c := &tx.changes[i]
 		if c.Op == change.Delete && c.Table == h.t.ID && c.Key == key && c.Row == "" {
 			tx.changes = slices.Delete(tx.changes, i, i+1)
-			tx.shards = slices.Delete(tx.shards, i, i+1)
+			tx.to = slices.Delete(tx.to, i, i+1)
 			return true
 		}
 	}

@@ -25,17 +25,22 @@ func (db *DB) sweepSQL(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		for id := range db.tables {
-			t := db.maps.Table(uint16(id))
-			owns := t.Generic() && !db.allInMemory(0)
-			if t.Expires < 0 || !owns && t.Spec.OnExpire != "delete" {
-				continue
-			}
-			if err := db.expireRows(ctx, t); err != nil {
-				break // the database is away: the next round tries again
-			}
+		_ = db.sweepTables(ctx) // the database is away: the next round tries again
+	}
+}
+
+func (db *DB) sweepTables(ctx context.Context) error {
+	for id := range db.tables {
+		t := db.maps.Table(uint16(id))
+		owns := t.Generic() && !db.allInMemory(0)
+		if t.Expires < 0 || !owns && t.Spec.OnExpire != "delete" {
+			continue
+		}
+		if err := db.expireRows(ctx, t); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // expireRows deletes some expired rows of one table.

@@ -1,6 +1,7 @@
 package lull
 
 import (
+	"context"
 	"time"
 
 	"github.com/lullcache/lull/internal/flush"
@@ -29,3 +30,6 @@ func BeginLoad(db *DB) (end func()) {
 	mark := db.cuts.begin()
 	return func() { db.cuts.end(mark) }
 }
+
+// SweepSQL looks once for expired rows that are not in memory.
+func SweepSQL(ctx context.Context, db *DB) error { return db.sweepTables(ctx) }

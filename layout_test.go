@@ -32,7 +32,7 @@ const (
 // layers only. A name that ends in "/" stands for all packages beneath it.
 var layers = [][]string{
 	{"value", "internal/proof"},
-	{"internal/change", "internal/failpoint", "internal/fsys", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "internal/prefetch", "internal/world", "sink"},
+	{"internal/change", "internal/failpoint", "internal/fsys", "internal/resp", "internal/glob", "internal/keyhash", "internal/command", "internal/metrics", "internal/prefetch", "internal/world", "sink"},
 	{"internal/dirty", "internal/fsys/faultfs", "internal/testdb", "sink/sqlsink"},
 	{"internal/keyspace", "internal/wal", "internal/mapping", "internal/flush", "sink/postgres", "sink/mysql", "sink/sqlite", "sink/sinktest"},
 	{"."},
@@ -51,8 +51,8 @@ var only = map[string][]string{
 	"sink/postgres":   {"value", "sink", "sink/sqlsink"},
 	"sink/mysql":      {"value", "sink", "sink/sqlsink"},
 	"sink/sqlite":     {"value", "sink", "sink/sqlsink"},
-	"internal/bench":  {"internal/resp", "sink/sqlsink"},                                                                              // a client of the program, over the network and SQL
-	"server":          {".", "value", "internal/resp", "internal/glob", "internal/command", "internal/metrics", "internal/failpoint"}, // a client of the root
+	"internal/bench":  {"internal/resp", "sink/sqlsink"},                                                                                                  // a client of the program, over the network and SQL
+	"server":          {".", "value", "internal/resp", "internal/glob", "internal/keyhash", "internal/command", "internal/metrics", "internal/failpoint"}, // a client of the root
 }
 
 // pure packages take the time and the outside world as arguments.

@@ -19,6 +19,8 @@ type Session struct {
 	tx  Tx
 	// watches are the keys under WATCH; nil without any.
 	watches *watch
+	// stopped is the time of all units while the clock stands still; 0: it runs.
+	stopped int64
 	// last is the newest position that this session wrote or could have read.
 	last Ticket
 }
@@ -99,14 +101,15 @@ func (s *Session) Ack() Ack { return s.ack }
 // answer has to wait for. An error of r comes back as it is.
 func (s *Session) Exec(ctx context.Context, keys [][]byte, write bool, r Runner) (Ticket, error) {
 	if write {
-		if err := s.db.admit(ctx); err != nil {
+		if err := s.admit(ctx); err != nil {
 			return Ticket{}, err
 		}
 	}
 	tx := &s.tx
 	tx.begin(write)
 	for _, k := range keys {
-		tx.locks.add(shardOf(keyspace.Hash64(k)))
+		tx.first, tx.firstHash = k, keyspace.Hash64(k)
+		tx.locks.add(shardOf(tx.firstHash))
 	}
 	return s.run(ctx, r)
 }
@@ -114,7 +117,7 @@ func (s *Session) Exec(ctx context.Context, keys [][]byte, write bool, r Runner)
 // ExecAll is Exec with every shard locked, for units that touch all keys.
 func (s *Session) ExecAll(ctx context.Context, write bool, r Runner) (Ticket, error) {
 	if write {
-		if err := s.db.admit(ctx); err != nil {
+		if err := s.admit(ctx); err != nil {
 			return Ticket{}, err
 		}
 	}
@@ -129,7 +132,7 @@ func (s *Session) ExecAll(ctx context.Context, write bool, r Runner) (Ticket, er
 func (s *Session) ExecMulti(ctx context.Context, keys []KeyNeed, all, write bool, r Runner) (Ticket, error) {
 	defer s.Unwatch()
 	if write {
-		if err := s.db.admit(ctx); err != nil {
+		if err := s.admit(ctx); err != nil {
 			return Ticket{}, err
 		}
 	}
@@ -203,10 +206,10 @@ func (tx *Tx) keepsRows(key []byte) bool {
 // run locks, runs, commits and unlocks, and loads what was missing in between.
 func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 	tx := &s.tx
-	defer tx.endParts()
+	defer tx.end()
 	for {
 		s.db.lock(&tx.locks)
-		tx.now = s.db.now()
+		tx.now = s.time()
 		err := r.Run(tx)
 		var ticket Ticket
 		var commitErr error
@@ -225,12 +228,46 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 			}
 			return ticket, err
 		}
+		s.StartClock() // what follows takes its time
 		if err := tx.fetch(ctx); err != nil {
 			return Ticket{}, err
 		}
 		tx.again()
 		tx.rerun = true
 	}
+}
+
+// end lets go of what the unit was about.
+func (tx *Tx) end() {
+	tx.first = nil
+	tx.endParts()
+}
+
+// time returns the time of the unit that begins, in ms since 1970.
+func (s *Session) time() int64 {
+	if s.stopped != 0 {
+		return s.stopped
+	}
+	return s.db.now()
+}
+
+// StopClock has the units that come next take the present for their time, until
+// StartClock or until one has to wait. It is for a caller with several units to run at
+// once, which need not each ask for the time.
+func (s *Session) StopClock() { s.stopped = s.db.now() }
+
+// StartClock has each unit ask for the time again.
+func (s *Session) StartClock() { s.stopped = 0 }
+
+// admit lets a writing unit in: at once below 80 % of every limit, gradually
+// slower above, and at a limit after room was made or WriteTimeout has passed.
+func (s *Session) admit(ctx context.Context) error {
+	fill, err := s.db.fill()
+	if err != nil || fill < slowFrom {
+		return err
+	}
+	s.StartClock()
+	return s.db.admitSlowly(ctx, fill)
 }
 
 // missed reports whether the unit found that something has to be loaded.

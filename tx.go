@@ -2,6 +2,7 @@ package lull
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/keyspace"
@@ -24,9 +25,12 @@ type Tx struct {
 	// multi is set once a MULTI has made sure of its keys.
 	multi bool
 	locks lockSet
+	// first is the key that the unit was begun with, if it was one, and its hash.
+	first     []byte
+	firstHash uint64
 
 	changes []change.Change
-	shards  []uint8 // of each change
+	to      []destination // of each change
 	// early is how many of the changes were made by opening a key, not by the unit.
 	early   int
 	cells   []change.Cell
@@ -59,6 +63,12 @@ const (
 	flagHeaderDue
 )
 
+// destination says where a change goes: to a shard, and there by the hash of Change.Key.
+type destination struct {
+	hash  uint64
+	shard uint8
+}
+
 // touched is an entry that the unit changed.
 type touched struct {
 	h      handle
@@ -88,7 +98,7 @@ func (h *handle) mapped() bool { return h.t != nil && h.t.Def.Space != 0 }
 
 func (tx *Tx) begin(write bool) {
 	tx.sel, tx.write, tx.multi, tx.away, tx.rerun = tx.sess.sel, write, false, false, false
-	tx.locks = lockSet{}
+	tx.locks, tx.first = lockSet{}, nil
 	tx.again()
 }
 
@@ -103,12 +113,12 @@ func (tx *Tx) rearm() {
 	clear(tx.changes)
 	clear(tx.cells)
 	clear(tx.touched)
-	tx.changes, tx.shards, tx.cells, tx.touched = tx.changes[:0], tx.shards[:0], tx.cells[:0], tx.touched[:0]
+	tx.changes, tx.to, tx.cells, tx.touched = tx.changes[:0], tx.to[:0], tx.cells[:0], tx.touched[:0]
 	tx.ack, tx.emptied, tx.early = 0, 0, 0
 }
 
-// Now returns the unit's time in ms since 1970. It never runs backwards, also not
-// over a restart.
+// Now returns the unit's time in ms since 1970. In a session it never runs backwards,
+// also not over a restart.
 func (tx *Tx) Now() int64 { return tx.now }
 
 // open finds a key and makes sure that need of it is known. want is the type that
@@ -117,7 +127,7 @@ func (tx *Tx) Now() int64 { return tx.now }
 // It returns errMiss if the key has to be loaded first; the caller returns that
 // before it changes anything.
 func (tx *Tx) open(name []byte, want keyspace.Type, need Need) (handle, error) {
-	h := handle{name: name, db: tx.sel, hash: keyspace.Hash64(name)}
+	h := handle{name: name, db: tx.sel, hash: tx.hashOf(name)}
 	h.sh = &tx.db.shards[shardOf(h.hash)]
 	if !tx.locks.has(h.sh.index) {
 		panic(fmt.Sprintf("lull: key %q was not named when the unit began", name))
@@ -151,6 +161,14 @@ func (tx *Tx) open(name []byte, want keyspace.Type, need Need) (handle, error) {
 		return h, ErrWrongType
 	}
 	return h, nil
+}
+
+// hashOf returns the hash of a key.
+func (tx *Tx) hashOf(name []byte) uint64 {
+	if len(tx.first) > 0 && len(name) == len(tx.first) && &name[0] == &tx.first[0] {
+		return tx.firstHash
+	}
+	return keyspace.Hash64(name)
 }
 
 // lookup finds an entry without a look at SQL or at its expiry.
@@ -252,7 +270,7 @@ func (tx *Tx) stale(h *handle) bool {
 // grownOld reports whether SQL may know an entry better than memory does.
 func (db *DB) grownOld(e *keyspace.Entry, t *mapping.Table, now int64) bool {
 	maxAge := db.tables[t.ID].maxAgeSeconds
-	old := maxAge > 0 && seconds(now)-e.LoadedAt > maxAge
+	old := maxAge > 0 && int64(seconds(now))-int64(e.LoadedAt) > int64(maxAge)
 	return (old || e.Flags&flagReload != 0 && seconds(now) != e.LoadedAt) && db.clean(e)
 }
 
@@ -323,8 +341,12 @@ func (tx *Tx) entry(h *handle) *keyspace.Entry {
 // emit records a change. Cells must come from tx.cell.
 func (tx *Tx) emit(h *handle, c change.Change) {
 	c.DB = h.db
+	hash := h.hash
+	if h.mapped() && (len(c.Key) != len(h.e.Key) || unsafe.StringData(c.Key) != unsafe.StringData(h.e.Key)) {
+		hash = keyspace.HashString(c.Key)
+	}
 	tx.changes = append(tx.changes, c)
-	tx.shards = append(tx.shards, h.sh.index)
+	tx.to = append(tx.to, destination{hash, h.sh.index})
 }
 
 // cellsOf puts cells into the unit's arena.

@@ -41,7 +41,7 @@ func (tx *Tx) flushOne(n uint8) {
 		tx.ack = max(tx.ack, db.tables[t.ID].ack)
 		for i := range db.shards {
 			tx.changes = append(tx.changes, change.Change{Op: change.ClearTable, DB: n, Table: t.ID})
-			tx.shards = append(tx.shards, uint8(i))
+			tx.to = append(tx.to, destination{shard: uint8(i)})
 		}
 	}
 	complete := db.complete[n].Load()

@@ -174,6 +174,7 @@ func (c *conn) approach(batch [][][]byte) {
 	if len(batch) < 2 || c.db == nil {
 		return
 	}
+	c.sess.StopClock()
 	c.keys = c.keys[:0]
 	for _, args := range batch[:min(len(batch), lull.ApproachMax)] {
 		if len(args) > 1 {
@@ -214,6 +215,9 @@ func (c *conn) reject(err error) {
 func (c *conn) flush() error {
 	if c.out.Over() || c.out.Len() > c.srv.opts.ReplyMax {
 		return errReplyTooLong
+	}
+	if c.db != nil {
+		c.sess.StartClock()
 	}
 	c.settle()
 	c.publish(nil)

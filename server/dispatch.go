@@ -136,6 +136,7 @@ func (c *conn) execute(args [][]byte) {
 	case h.plain != nil:
 		err = h.plain(call)
 	case h.alone != nil:
+		c.sess.StartClock()
 		err = h.alone(call)
 	default:
 		err = c.runUnit()

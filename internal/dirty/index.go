@@ -1,7 +1,6 @@
 package dirty
 
 import (
-	"hash/maphash"
 	"unsafe"
 
 	"github.com/lullcache/lull/internal/prefetch"
@@ -29,12 +28,15 @@ func (x *table[T]) insert(hash uint64, to *T) {
 	x.n++
 }
 
+// home returns the slot at which a hash's probe begins. The hashes of a shard's keys all
+// have the same low bits.
+func (x *table[T]) home(hash uint64) int { return int(hash>>16) & (len(x.slots) - 1) }
+
 // free returns the slot where the next of that hash goes.
 func (x *table[T]) free(hash uint64) int {
-	mask := len(x.slots) - 1
-	i := int(hash) & mask
+	i := x.home(hash)
 	for x.slots[i].to != nil {
-		i = (i + 1) & mask
+		i = (i + 1) & (len(x.slots) - 1)
 	}
 	return i
 }
@@ -63,7 +65,7 @@ func (x *table[T]) reserve(n int) {
 func (x *table[T]) remove(i int) {
 	mask := len(x.slots) - 1
 	for j := (i + 1) & mask; x.slots[j].to != nil; j = (j + 1) & mask {
-		if (j-int(x.slots[j].hash))&mask >= (j-i)&mask {
+		if (j-x.home(x.slots[j].hash))&mask >= (j-i)&mask {
 			x.slots[i] = x.slots[j]
 			i = j
 		}
@@ -81,20 +83,15 @@ func (x *table[T]) all(yield func(*T) bool) {
 	}
 }
 
-// index finds keys by their names.
+// index finds keys by their names and the hashes of these.
 type index struct{ table[Key] }
 
-var hashSeed = maphash.MakeSeed()
-
-func hashOf(name string) uint64 { return maphash.String(hashSeed, name) }
-
 // place returns where the key of that name is, or noRow.
-func (x *index) place(name string) int {
+func (x *index) place(hash uint64, name string) int {
 	if x.n == 0 {
 		return noRow
 	}
-	hash, mask := hashOf(name), len(x.slots)-1
-	for i := int(hash) & mask; x.slots[i].to != nil; i = (i + 1) & mask {
+	for i := x.home(hash); x.slots[i].to != nil; i = (i + 1) & (len(x.slots) - 1) {
 		if x.slots[i].hash == hash && x.slots[i].to.name == name {
 			return i
 		}
@@ -103,40 +100,31 @@ func (x *index) place(name string) int {
 }
 
 // find returns the key of that name, or nil.
-func (x *index) find(name string) *Key {
-	if i := x.place(name); i != noRow {
+func (x *index) find(hash uint64, name string) *Key {
+	if i := x.place(hash, name); i != noRow {
 		return x.slots[i].to
 	}
 	return nil
 }
 
-// put adds k, whose name must not be there.
-func (x *index) put(k *Key) { x.insert(hashOf(k.name), k) }
-
-// Approach fetches the place where a dirty key would be found, as the first of three
-// steps that do not wait for memory; see keyspace.Table.Approach. It returns what Guess
-// wants, 0 if nothing is dirty there.
-func (s *Set) Approach(space uint16, db uint8, key []byte) (hash uint64) {
-	x := s.indexOf(space, db)
-	if x == nil {
-		return 0
+// Approach fetches the place where a dirty key with that hash would be found, as the
+// first of three steps that do not wait for memory; see keyspace.Table.Approach.
+func (s *Set) Approach(space uint16, db uint8, hash uint64) {
+	if x := s.indexOf(space, db); x != nil {
+		prefetch.Line(unsafe.Pointer(&x.slots[x.home(hash)]))
 	}
-	hash = maphash.Bytes(hashSeed, key)
-	prefetch.Line(unsafe.Pointer(&x.slots[int(hash)&(len(x.slots)-1)]))
-	return hash
 }
 
 // Guess fetches the Key that is most likely the one, and returns it, or nil.
 func (s *Set) Guess(space uint16, db uint8, hash uint64) *Key {
 	x := s.indexOf(space, db)
-	if x == nil || hash == 0 {
+	if x == nil {
 		return nil
 	}
-	mask := len(x.slots) - 1
-	for i := int(hash) & mask; x.slots[i].to != nil; i = (i + 1) & mask {
-		if k := x.slots[i].to; x.slots[i].hash == hash {
-			prefetch.Line(unsafe.Pointer(k))
-			return k
+	for i := x.home(hash); x.slots[i].to != nil; i = (i + 1) & (len(x.slots) - 1) {
+		if x.slots[i].hash == hash {
+			prefetch.Line(unsafe.Pointer(x.slots[i].to))
+			return x.slots[i].to
 		}
 	}
 	return nil

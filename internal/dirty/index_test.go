@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/lullcache/lull/internal/keyhash"
 )
 
 // TestIndexIsAMap has an index and a map do the same puts and removals.
@@ -13,15 +15,16 @@ func TestIndexIsAMap(t *testing.T) {
 	want := map[string]*Key{}
 	for range 50_000 {
 		name := fmt.Sprint("k", r.IntN(700))
-		if k := x.find(name); k != want[name] {
+		hash := keyhash.String(name)
+		if k := x.find(hash, name); k != want[name] {
 			t.Fatalf("%s: found %v, wanted %v", name, k, want[name])
 		}
 		switch {
 		case want[name] == nil:
 			want[name] = &Key{name: name}
-			x.put(want[name])
+			x.insert(hash, want[name])
 		case r.IntN(3) > 0:
-			x.remove(x.place(name))
+			x.remove(x.place(hash, name))
 			delete(want, name)
 		}
 		if x.n != len(want) {
@@ -44,10 +47,11 @@ func BenchmarkIndex(b *testing.B) {
 	var x index
 	names := benchNames()
 	for _, n := range names {
-		x.put(&Key{name: n})
+		x.insert(keyhash.String(n), &Key{name: n})
 	}
 	for i := 0; b.Loop(); i++ {
-		x.find(names[i*7919%len(names)])
+		name := names[i*7919%len(names)]
+		x.find(keyhash.String(name), name)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // Key is what is dirty of one key.
 type Key struct {
 	name    string
+	hash    uint64    // of name, see package keyhash
 	few     []byte    // the rows, one behind the other
 	many    *rowTable // the rows, once they were more than fewRows
 	count   uint32    // of the rows

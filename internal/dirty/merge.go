@@ -26,7 +26,7 @@ func (s *Set) mergeMap(m, later *keyMap) {
 	}
 	m.keys.reserve(m.keys.n + later.keys.n)
 	for k := range later.keys.all {
-		held := m.keys.find(k.name)
+		held := m.keys.find(k.hash, k.name)
 		switch {
 		case k.cleared && !m.cleared:
 			if held != nil {
@@ -55,7 +55,7 @@ func (s *Set) adopt(m *keyMap, k *Key) {
 
 // adoptCleared puts k into m, which was cleared: none of its rows can be in SQL.
 func (s *Set) adoptCleared(m *keyMap, k *Key) {
-	left := &Key{name: k.name}
+	left := &Key{name: k.name, hash: k.hash}
 	s.layRows(left, k, true)
 	if left.ops() > 0 {
 		s.adopt(m, left)

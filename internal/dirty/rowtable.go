@@ -2,8 +2,9 @@ package dirty
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"unsafe"
+
+	"github.com/lullcache/lull/internal/keyhash"
 )
 
 // rowTable finds the rows of a key that has many, by their ids. Each row stands by
@@ -14,8 +15,8 @@ func (x *rowTable) find(id []byte) int {
 	if x.n == 0 {
 		return noRow
 	}
-	hash, mask := maphash.Bytes(hashSeed, id), len(x.slots)-1
-	for i := int(hash) & mask; x.slots[i].to != nil; i = (i + 1) & mask {
+	hash := keyhash.Bytes(id)
+	for i := x.home(hash); x.slots[i].to != nil; i = (i + 1) & (len(x.slots) - 1) {
 		if x.slots[i].hash == hash && hasID(rowOf(x.slots[i].to), id) {
 			return i
 		}
@@ -25,7 +26,7 @@ func (x *rowTable) find(id []byte) int {
 
 // put adds a row, whose id must not be there.
 func (x *rowTable) put(id, row []byte) {
-	x.insert(maphash.Bytes(hashSeed, id), unsafe.SliceData(row))
+	x.insert(keyhash.Bytes(id), unsafe.SliceData(row))
 }
 
 // rowOf returns the bytes of a row that stands by itself: it begins with its size.

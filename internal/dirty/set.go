@@ -12,7 +12,10 @@
 // positions alone, so a Set that was rebuilt by replay equals the one that was lost.
 package dirty
 
-import "github.com/lullcache/lull/internal/change"
+import (
+	"github.com/lullcache/lull/internal/change"
+	"github.com/lullcache/lull/internal/keyhash"
+)
 
 // SeqOf returns the place, in the order of all changes, of the change with index
 // i in a unit of n changes whose record ends at position. Seqs rise with the log and
@@ -75,17 +78,20 @@ func (s *Set) Empty() bool { return s.rows == 0 }
 //
 // ClearTable speaks of the table's whole space, as Clear does, and of c.DB alone
 // if the table is PerDB. It has to be applied to the set of every shard.
-func (s *Set) Apply(c *change.Change, seq uint64) {
+func (s *Set) Apply(c *change.Change, seq uint64) { s.ApplyHashed(c, keyhash.String(c.Key), seq) }
+
+// ApplyHashed is Apply for a caller that has the hash of c.Key.
+func (s *Set) ApplyHashed(c *change.Change, hash, seq uint64) {
 	m := s.mapOf(s.def[c.Table].Space, c.DB)
 	switch c.Op {
 	case change.Clear:
-		s.clear(m, c.Key)
+		s.clear(m, hash, c.Key)
 	case change.ClearTable:
 		s.clearAll(m)
 	case change.Delete:
-		s.delete(m, c)
+		s.delete(m, hash, c)
 	case change.Set, change.Append:
-		s.put(m, c, seq)
+		s.put(m, hash, c, seq)
 	default:
 		panic("dirty: change of unknown kind")
 	}
@@ -95,7 +101,7 @@ func (s *Set) Apply(c *change.Change, seq uint64) {
 // changes.
 func (s *Set) Find(space uint16, db uint8, key string) *Key {
 	if int(space) < len(s.spaces) && int(db) < len(s.spaces[space]) {
-		return s.spaces[space][db].keys.find(key)
+		return s.spaces[space][db].keys.find(keyhash.String(key), key)
 	}
 	return nil
 }
@@ -143,14 +149,14 @@ func (s *Set) add(m *keyMap, k *Key) {
 	if m.keys.n == 0 {
 		m.keys.reserve(s.hint)
 	}
-	m.keys.put(k)
+	m.keys.insert(k.hash, k)
 	s.keys++
 	s.bytes += keyOverhead + int64(len(k.name))
 }
 
 // drop removes k from m with all that it holds.
 func (s *Set) drop(m *keyMap, k *Key) {
-	m.keys.remove(m.keys.place(k.name))
+	m.keys.remove(m.keys.place(k.hash, k.name))
 	s.discount(k)
 }
 
@@ -161,16 +167,16 @@ func (s *Set) discount(k *Key) {
 	s.bytes -= keyOverhead + int64(len(k.name)) + k.bytes()
 }
 
-func (s *Set) put(m *keyMap, c *change.Change, seq uint64) {
-	k := m.keys.find(c.Key)
+func (s *Set) put(m *keyMap, hash uint64, c *change.Change, seq uint64) {
+	k := m.keys.find(hash, c.Key)
 	if c.Known == change.Unknown && c.Table == change.StringsTable && s.def[c.Table].PerDB {
 		// The string is new whole, and whatever else the key was goes. Only a clear says
 		// so under all that may be merged with it.
-		s.clear(m, c.Key)
-		k = m.keys.find(c.Key)
+		s.clear(m, hash, c.Key)
+		k = m.keys.find(hash, c.Key)
 	}
 	if k == nil {
-		k = &Key{name: c.Key}
+		k = &Key{name: c.Key, hash: hash}
 		s.add(m, k)
 	}
 	var buf [64]byte
@@ -214,8 +220,8 @@ func (s *Set) putNew(m *keyMap, k *Key, id []byte, c *change.Change, seq uint64)
 	s.bytes += rowBytes(k.add(id, r, cells))
 }
 
-func (s *Set) delete(m *keyMap, c *change.Change) {
-	k := m.keys.find(c.Key)
+func (s *Set) delete(m *keyMap, hash uint64, c *change.Change) {
+	k := m.keys.find(hash, c.Key)
 	var buf [64]byte
 	id, at := appendID(buf[:0], c.Table, c.Row), noRow
 	if k != nil {
@@ -226,7 +232,7 @@ func (s *Set) delete(m *keyMap, c *change.Change) {
 	case at == noRow && cleared:
 	case at == noRow:
 		if k == nil {
-			k = &Key{name: c.Key}
+			k = &Key{name: c.Key, hash: hash}
 			s.add(m, k)
 		}
 		s.rows++
@@ -253,14 +259,14 @@ func (s *Set) removeRow(m *keyMap, k *Key, at int) {
 	}
 }
 
-func (s *Set) clear(m *keyMap, name string) {
-	if k := m.keys.find(name); k != nil {
+func (s *Set) clear(m *keyMap, hash uint64, name string) {
+	if k := m.keys.find(hash, name); k != nil {
 		s.drop(m, k)
 	}
 	if m.cleared {
 		return
 	}
-	s.add(m, &Key{name: name, cleared: true})
+	s.add(m, &Key{name: name, hash: hash, cleared: true})
 	s.rows++
 }
 

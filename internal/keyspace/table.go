@@ -1,18 +1,17 @@
 package keyspace
 
 import (
-	"hash/maphash"
 	"unsafe"
-)
 
-var hashSeed = maphash.MakeSeed()
+	"github.com/lullcache/lull/internal/keyhash"
+)
 
 // Hash64 returns the hash of key under which it is found in a Table. It differs
 // from process to process. Tables use the high bits: choose shards by the low ones.
-func Hash64(key []byte) uint64 { return maphash.Bytes(hashSeed, key) }
+func Hash64(key []byte) uint64 { return keyhash.Bytes(key) }
 
 // HashString is Hash64 for a string.
-func HashString(key string) uint64 { return maphash.String(hashSeed, key) }
+func HashString(key string) uint64 { return keyhash.String(key) }
 
 // CursorBits is the number of bits that a cursor of Scan takes.
 const CursorBits = 40

@@ -62,18 +62,21 @@ const frameBufMax = 4 << 20
 // store copies a frame into the mapping. A page of the file may have to be read
 // back, and the disk may refuse: what would kill the process becomes an error.
 func (s *segment) store(k kind, data []byte, sum uint32) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = faultError(s.name, s.off, r)
-		}
-	}()
+	defer s.stored(debug.SetPanicOnFault(true), &err)
 	dst := s.mem[s.off : s.off+frameSize(len(data))]
 	copy(dst[frameHeader:], data)
 	var head [frameHeader]byte // its CRC would wait for memory if it were read back from dst
 	putFrameHeader(head[:], s.seed, s.off, k, len(data), sum)
 	copy(dst, head[:])
 	return nil
+}
+
+// stored ends a store: it makes a memory fault an error, and sets back what faults do.
+func (s *segment) stored(panicOnFault bool, err *error) {
+	debug.SetPanicOnFault(panicOnFault)
+	if r := recover(); r != nil {
+		*err = faultError(s.name, s.off, r)
+	}
 }
 
 // faultError turns a memory fault into an error and panics on with anything else.
