@@ -3,7 +3,6 @@ package lull_test
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -228,59 +227,4 @@ func TestTroubleDatabaseWentBack(t *testing.T) {
 	tr.end(t)
 	closeDB(t, db)
 	tr.wantInSQL(t, p)
-}
-
-// TestTroubleDatabaseTooOld puts a copy back that is older than what the log keeps.
-func TestTroubleDatabaseTooOld(t *testing.T) {
-	t.Parallel()
-	for _, running := range []bool{false, true} {
-		t.Run(fmt.Sprintf("running %v", running), func(t *testing.T) {
-			dir := t.TempDir()
-			file := filepath.Join(dir, "test.db")
-			p := placeAt(t, "sqlite", "sqlite:"+file)
-			p.makeWorld(t)
-			small := func(o *lull.Options) {
-				o.Log = lull.LogOptions{SegmentBytes: 64 << 10, RetainBytes: 64 << 10, RetainAge: time.Millisecond}
-			}
-			older, err := filepath.Abs(filepath.Join(dir, "older.db"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			db := openWorld(t, p.sink(t), dir, small)
-			set(t, db, "views:a", "1")
-			syncDB(t, db)
-			p.exec(t, `VACUUM INTO '`+older+`'`)
-			for i := range 6000 {
-				set(t, db, "views:a", fmt.Sprint(i))
-			}
-			syncDB(t, db)
-			time.Sleep(1200 * time.Millisecond) // the log is trimmed once a second
-			set(t, db, "views:a", "7")
-			syncDB(t, db)
-			if !running {
-				closeDB(t, db)
-				for _, suffix := range []string{"", "-wal", "-shm"} {
-					_ = os.Remove(file + suffix)
-				}
-				if err := os.Rename(older, file); err != nil {
-					t.Fatal(err)
-				}
-				_, err = lull.Open(t.Context(), lull.Options{DataDir: filepath.Join(dir, "data"), Sink: p.sink(t), Tables: worldSpecs()})
-			} else {
-				// One process may not swap a file that another has open: the row is put back.
-				p.exec(t, `ATTACH '`+older+`' AS older; UPDATE lull_lanes SET (position, epoch) = (SELECT position, epoch FROM older.lull_lanes)`)
-				eventually(t, "the engine stops", func() bool {
-					err = unit(t.Context(), db, "views:a", true, func(tx *lull.Tx) error {
-						_, err := tx.Set([]byte("views:a"), []byte("8"), lull.SetOptions{})
-						return err
-					})
-					return err != nil
-				})
-				leave(t, db)
-			}
-			if err == nil || !strings.Contains(err.Error(), "kept from") || strings.Count(err.Error(), "position") < 1 {
-				t.Errorf("an older database than the log reaches back: %v", err)
-			}
-		})
-	}
 }

@@ -129,6 +129,60 @@ func restoreSQLite(t *testing.T, db *sql.DB, from string) {
 	}))
 }
 
+// TestDatabaseTooOld restores a copy that is older than what the log keeps. The engine
+// under which that happens stops, and so does the next start: both say the database's
+// position and the log's, and write nothing to what was restored.
+func TestDatabaseTooOld(t *testing.T) {
+	everywhere(t, true, func(t *testing.T, p *place) {
+		line := proof.NewLine(t, *seed)
+		p.exec(t, `CREATE TABLE counters (name TEXT(40) PRIMARY KEY, n BIGINT NOT NULL)`)
+		dir := t.TempDir()
+		change := func(o *lull.Options) {
+			o.Tables = []lull.TableSpec{{Name: "counters", Key: "counter:{name*}", Type: "string", Value: "n"}}
+			often(o)
+			o.Log = lull.LogOptions{SegmentBytes: 64 << 10, RetainBytes: 64 << 10, RetainAge: time.Millisecond}
+		}
+		db := p.open(t, dir, change)
+		must(t, set(t.Context(), db, "counter:a", "1"))
+		settle(t, db)
+		back, had := p.keep(t), db.Stats().Flush.Position
+		eventually(t, "the log begins after the copy", func() bool {
+			for i := range 1000 {
+				must(t, set(t.Context(), db, "counter:a", fmt.Sprint(i)))
+			}
+			settle(t, db)
+			return db.Stats().Log.Oldest > had
+		})
+		back(t)
+		eventually(t, "the engine stops", func() bool {
+			_ = set(t.Context(), db, "counter:a", "7") // so that there is something to flush
+			return db.Stats().Stopped != nil
+		})
+		kept := db.Stats().Log.Oldest
+		wantPositions := func(when string, err error) {
+			t.Helper()
+			for _, words := range []string{fmt.Sprintf("up to position %d", had), fmt.Sprintf("kept from %d", kept)} {
+				if err == nil || !strings.Contains(err.Error(), words) {
+					t.Errorf("%s: %v, wanted it to say %q", when, err, words)
+				}
+			}
+			line.Tried(1, "restores of what is too old")
+		}
+		wantPositions("running", set(t.Context(), db, "counter:a", "8"))
+		now, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = db.Close(now) // what remains cannot be flushed
+		s, err := openSink(p.kind, p.through())
+		must(t, err)
+		defer s.Close()
+		o := options(s, dir)
+		change(&o)
+		_, err = lull.Open(t.Context(), o)
+		wantPositions("at a start", err)
+		p.wantRows(t, `SELECT name, n FROM counters`, "a|1")
+	})
+}
+
 // TestLaggingStandbyIsPromoted has a PostgreSQL standby that was cut off from its
 // primary become the server. What it never got is flushed again.
 func TestLaggingStandbyIsPromoted(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -42,6 +43,7 @@ func TestLimits(t *testing.T) {
 	everywhere(t, false, func(t *testing.T, p *place) {
 		line := proof.NewLine(t, *seed)
 		p.exec(t, `CREATE TABLE counters (name TEXT(40) PRIMARY KEY, n BIGINT NOT NULL)`)
+		var rate readRate
 		for i, m := range limits() {
 			db := p.open(t, t.TempDir(), func(o *lull.Options) {
 				o.Tables = []lull.TableSpec{{Name: "counters", Key: "counter:{name*}", Type: "string", Value: "n"}}
@@ -51,14 +53,15 @@ func TestLimits(t *testing.T) {
 			})
 			away, back := p.away(t)
 			away()
-			f := &filler{db: db, prefix: fmt.Sprint("l", i, "-"), over: m.over}
-			f.fill(t, func() bool { return f.busy.Load() >= limitWriters })
+			f := &filler{db: db, prefix: fmt.Sprint("l", i, "-"), over: m.over, rate: &rate}
+			f.fill(t, func() bool { return f.busy.Load() >= 4*limitWriters })
 			back()
 			settle(t, db)
 			closeDB(t, db)
 			f.check(t, p, line)
 			line.Tried(1, "limits reached")
 		}
+		line.Tried(rate.percent(), "% of the reads a second before")
 	})
 }
 
@@ -108,6 +111,32 @@ type filler struct {
 	busy    atomic.Int64 // writes refused
 	reads   atomic.Int64
 	written [limitWriters]int64
+	rate    *readRate // nil: not measured
+}
+
+// readRate is how long reads take: before a limit is reached, and while it is.
+type readRate [2][]time.Duration
+
+func (r *readRate) add(full bool, took time.Duration) {
+	switch {
+	case r == nil:
+	case full:
+		r[1] = append(r[1], took)
+	default:
+		r[0] = append(r[0], took)
+	}
+}
+
+// percent compares the two by what half of the reads take at most: the machine may have
+// other work.
+func (r *readRate) percent() int {
+	for i := range r {
+		slices.Sort(r[i])
+	}
+	if len(r[0]) == 0 || len(r[1]) == 0 {
+		return 0
+	}
+	return int(100 * r[0][len(r[0])/2] / r[1][len(r[1])/2])
 }
 
 // fill writes until done says so, and looks at the limits and reads meanwhile.
@@ -137,11 +166,13 @@ func (f *filler) fill(t *testing.T, done func() bool) {
 				t.Errorf("a limit was passed: %+v, %+v", s.Dirty, s.Log)
 				return
 			}
+			began := time.Now()
 			if got, err := get(context.Background(), f.db, first); err != nil && !errors.Is(err, lull.ErrNoDB) || got != "" && got != "1" {
 				t.Errorf("%s: got %q, %v", first, got, err)
 				return
 			} else if got == "1" {
 				f.reads.Add(1)
+				f.rate.add(f.busy.Load() > 0, time.Since(began))
 			}
 		}
 	})
