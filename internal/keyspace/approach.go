@@ -39,4 +39,7 @@ func (t *Table) Guess(hash uint64) *Entry {
 func (e *Entry) Approach() {
 	prefetch.Line(unsafe.Pointer(unsafe.StringData(e.Key)))
 	prefetch.Line(e.ptr)
+	if e.form != formBytes || e.num > 64 {
+		prefetch.Line(unsafe.Add(e.ptr, 64))
+	}
 }

@@ -64,9 +64,11 @@ const frameBufMax = 4 << 20
 func (s *segment) store(k kind, data []byte, sum uint32) (err error) {
 	defer s.stored(debug.SetPanicOnFault(true), &err)
 	dst := s.mem[s.off : s.off+frameSize(len(data))]
-	copy(dst[frameHeader:], data)
-	var head [frameHeader]byte // its CRC would wait for memory if it were read back from dst
+	// Made first and beside dst: reading it for its CRC would wait for all stores before,
+	// and those to dst for memory.
+	var head [frameHeader]byte
 	putFrameHeader(head[:], s.seed, s.off, k, len(data), sum)
+	copy(dst[frameHeader:], data)
 	copy(dst, head[:])
 	return nil
 }
