@@ -42,3 +42,18 @@ func TestPowerCutWithMaps(t *testing.T) {
 		}
 	})
 }
+
+// TestAppendAllocatesNothing counts allocations, which the race detector adds to.
+func TestAppendAllocatesNothing(t *testing.T) {
+	l := mustStart(t, Options{Dir: t.TempDir()})
+	defer mustClose(t, l)
+	data := testRecord(0, 100)
+	n := testing.AllocsPerRun(1000, func() {
+		if _, err := l.Append(data); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations for each record", n)
+	}
+}

@@ -22,7 +22,8 @@ type segment struct {
 	unloaded int64 // what is below was unloaded; syncAll's
 
 	headerSynced bool
-	trimmedAt    time.Time // zero: not trimmed
+	trimmedAt    time.Time         // zero: not trimmed
+	head         [frameHeader]byte // buffer
 }
 
 // rest is the largest frame that fits.
@@ -66,10 +67,9 @@ func (s *segment) store(k kind, data []byte, sum uint32) (err error) {
 	dst := s.mem[s.off : s.off+frameSize(len(data))]
 	// Made first and beside dst: reading it for its CRC would wait for all stores before,
 	// and those to dst for memory.
-	var head [frameHeader]byte
-	putFrameHeader(head[:], s.seed, s.off, k, len(data), sum)
+	putFrameHeader(s.head[:], s.seed, s.off, k, len(data), sum)
 	copy(dst[frameHeader:], data)
-	copy(dst, head[:])
+	copy(dst, s.head[:])
 	return nil
 }
 
