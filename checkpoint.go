@@ -30,9 +30,11 @@ type checkpoint struct {
 // checkpointReader gathers the checkpoints that go no further than upTo, during a
 // replay.
 type checkpointReader struct {
-	upTo  uint64
-	open  *checkpoint
-	whole map[uint64]*checkpoint // by base, the newest of each
+	base   uint64 // where a chain of use begins
+	upTo   uint64
+	lastMs int64 // newest time seen
+	open   *checkpoint
+	whole  map[uint64]*checkpoint // by base, the newest of each
 }
 
 // chain is the checkpoints, one behind the other, of what came after base.
@@ -43,12 +45,17 @@ func (r *checkpointReader) chain(base uint64) (chain []*checkpoint) {
 	return chain
 }
 
+// reached reports whether there is a checkpoint at base.
+func (r *checkpointReader) reached() bool { return r.whole[r.base] != nil }
+
 func (r *checkpointReader) record(typ change.RecordType, rec []byte, tables []uint16) (err error) {
 	switch typ {
 	case change.CheckpointBegin:
 		var c change.Checkpoint
 		r.open = nil
-		if c, err = change.DecodeCheckpointBegin(rec); err == nil && c.Base < c.Position && c.Position <= r.upTo {
+		c, err = change.DecodeCheckpointBegin(rec)
+		r.lastMs = max(r.lastMs, c.UnixMs)
+		if err == nil && c.Base < c.Position && c.Position <= r.upTo {
 			r.open = &checkpoint{base: c.Base, position: c.Position, tables: slices.Clone(tables)}
 		}
 	case change.CheckpointChunk:
@@ -239,8 +246,8 @@ func (db *DB) reaches(mark uint64) (bool, error) {
 		return true, nil
 	}
 	end := uint64(db.log.End())
-	r := &replayer{db: db, checkpoint: checkpointReader{upTo: end}}
-	if err := r.run(oldest, end, nil, nil); err != nil {
+	r := &replayer{db: db, moot: true, checkpoint: checkpointReader{upTo: end}}
+	if err := r.run(oldest, end); err != nil {
 		return false, err
 	}
 	chain := r.checkpoint.chain(mark)

@@ -2,10 +2,14 @@ package lull
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"github.com/lullcache/lull/internal/change"
+	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/internal/flush"
 	"github.com/lullcache/lull/internal/fsys"
+	"github.com/lullcache/lull/sink"
 )
 
 // WithFS makes the engine keep its files in fs.
@@ -33,3 +37,34 @@ func BeginLoad(db *DB) (end func()) {
 
 // SweepSQL looks once for expired rows that are not in memory.
 func SweepSQL(ctx context.Context, db *DB) error { return db.sweepTables(ctx) }
+
+// DirtyAndReplayed are the changes that are dirty, and those that a replay of the whole log
+// gives, both in the same order.
+func DirtyAndReplayed(db *DB) (live, replayed []string, err error) {
+	cuts, _, err := db.rebuild(sink.Mark{Position: uint64(db.log.Oldest())}, nil)
+	list := func(set *dirty.Set) (all []string) {
+		set.Changes(func(p change.Placed) bool {
+			all = append(all, string(change.AppendCheckpointChunk(nil, []change.Placed{p})))
+			return true
+		})
+		slices.Sort(all)
+		return all
+	}
+	for i := range db.shards {
+		live = append(live, list(db.shards[i].dirty)...)
+		for _, c := range cuts {
+			c.View(i, func(set *dirty.Set) { replayed = append(replayed, list(set)...) })
+		}
+	}
+	return live, replayed, err
+}
+
+// Replay makes cuts of all that the log holds, as a start does.
+func Replay(db *DB) (rows int, err error) {
+	cuts, _, err := db.rebuild(sink.Mark{Position: uint64(db.log.Oldest())}, nil)
+	for _, c := range cuts {
+		n, _, _ := c.Size()
+		rows += n
+	}
+	return rows, err
+}

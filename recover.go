@@ -7,6 +7,7 @@ import (
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/keyhash"
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/wal"
 )
@@ -20,18 +21,17 @@ import (
 // the replay.
 type lookFunc func(done, total uint64) error
 
-// lookBytes is how much log is replayed between two calls of a lookFunc.
-const lookBytes = 1 << 20
-
 // replayer turns records into dirty sets.
 type replayer struct {
-	db   *DB
-	sets []*dirty.Set
-	// from and tables are of the segment that is being read: its dictionary's numbers
-	// in the engine's, by Change.Table.
-	tables  []uint16
-	known   int // tables that the sets know
-	changes []change.Change
+	sorter
+	db    *DB
+	begin []*checkpoint // the state to begin with: the last of them ends where reading begins
+	look  lookFunc
+	// tables are those of the segment that is being read: its dictionary's numbers in the
+	// engine's, by Change.Table.
+	tables []uint16
+	// moot: it is known by now that what is applied will not be used.
+	moot bool
 
 	lastMs  int64  // newest time seen
 	settled uint64 // newest settled position seen
@@ -46,11 +46,12 @@ func (db *DB) replay(after, upTo uint64, look lookFunc) (*replayer, *dirty.Cut, 
 	r := &replayer{db: db}
 	for tables := -1; tables != len(db.dictionary); { // again, if the log named tables of its own
 		tables = len(db.dictionary)
-		*r = replayer{db: db, checkpoint: checkpointReader{upTo: upTo}}
-		if err := r.run(max(after, uint64(db.log.Oldest())), upTo, nil, look); err != nil {
+		*r = replayer{db: db, look: look, checkpoint: checkpointReader{base: after, upTo: upTo}}
+		if err := r.run(max(after, uint64(db.log.Oldest())), upTo); err != nil {
 			return nil, nil, err
 		}
 	}
+	r.lastMs = max(r.lastMs, r.checkpoint.lastMs)
 	chain, from := r.checkpoint.chain(after), after
 	if len(chain) > 0 {
 		from = chain[len(chain)-1].position
@@ -59,8 +60,8 @@ func (db *DB) replay(after, upTo uint64, look lookFunc) (*replayer, *dirty.Cut, 
 		return nil, nil, fmt.Errorf("log: what was written from position %d to %d is needed, and it is kept from %d on", after, upTo, oldest)
 	}
 	if len(chain) > 0 {
-		again := &replayer{db: db, lastMs: r.lastMs, settled: r.settled}
-		if err := again.run(max(from, uint64(db.log.Oldest())), upTo, chain, look); err != nil {
+		again := &replayer{db: db, look: look, begin: chain, lastMs: r.lastMs, settled: r.settled}
+		if err := again.run(max(from, uint64(db.log.Oldest())), upTo); err != nil {
 			return nil, nil, err
 		}
 		r = again
@@ -72,29 +73,31 @@ func (db *DB) replay(after, upTo uint64, look lookFunc) (*replayer, *dirty.Cut, 
 	return r, dirty.NewCut(upTo, at, r.sets), nil
 }
 
-// run reads the log after a position once. The state begins with checkpoints, the last
-// of which ends there.
-func (r *replayer) run(after, upTo uint64, begin []*checkpoint, look lookFunc) error {
-	r.known = len(r.db.dictionary)
-	r.sets = make([]*dirty.Set, shardCount)
-	for i := range r.sets {
-		r.sets[i] = dirty.New(r.db.dictionary, 0)
-	}
-	for _, c := range begin {
+// run reads the log after a position once.
+func (r *replayer) run(after, upTo uint64) error {
+	r.open(r.db.dictionary)
+	for _, c := range r.begin {
 		if err := r.applyCheckpoint(c); err != nil {
 			return err
 		}
 	}
-	next := after
-	return r.db.log.Replay(wal.Position(after), r.dictionary, func(pos wal.Position, rec []byte) error {
-		if at := uint64(pos); look != nil && at >= next && at <= upTo {
-			next = at + lookBytes
-			if err := look(at-after, upTo-after); err != nil {
-				return err
-			}
+	err := r.db.log.Replay(wal.Position(after), r.dictionary, func(pos wal.Position, rec []byte) error {
+		if err := r.record(uint64(pos), rec, upTo); err != nil {
+			return err
 		}
-		return r.record(uint64(pos), rec, upTo)
+		if !r.full() {
+			return nil
+		}
+		if err := r.flush(); err != nil || r.look == nil {
+			return err
+		}
+		return r.look(min(uint64(pos), upTo)-after, upTo-after)
 	})
+	if err == nil {
+		err = r.flush()
+	}
+	r.end()
+	return err
 }
 
 // dictionary reads the head of a segment.
@@ -103,10 +106,14 @@ func (r *replayer) dictionary(rec []byte) error {
 	if err != nil {
 		return fmt.Errorf("log: dictionary: %w", err)
 	}
+	if err := r.flush(); err != nil { // what was read before speaks of other tables
+		return err
+	}
 	r.tables = r.tables[:0]
 	for i := range def {
 		r.tables = append(r.tables, r.db.tableNumber(&def[i]))
 	}
+	r.moot = r.moot || len(r.db.dictionary) > len(r.def) // this run is made again
 	return nil
 }
 
@@ -135,16 +142,17 @@ func (r *replayer) record(pos uint64, rec []byte, upTo uint64) error {
 	}
 	switch typ {
 	case change.Unit:
-		if pos <= upTo {
-			err = r.unit(pos, rec)
+		if pos <= upTo && !r.moot {
+			r.add(pos, rec)
 		}
 	case change.SettledRecord:
 		var s change.Settled
 		if s, err = change.DecodeSettled(rec); err == nil {
-			r.settled = max(r.settled, s.Position)
+			r.settled, r.lastMs = max(r.settled, s.Position), max(r.lastMs, s.UnixMs)
 		}
 	default:
 		err = r.checkpoint.record(typ, rec, r.tables)
+		r.moot = r.moot || r.checkpoint.reached() // another run begins with the checkpoints
 	}
 	if err != nil {
 		return fmt.Errorf("log: record at %d: %w", pos, err)
@@ -152,9 +160,21 @@ func (r *replayer) record(pos uint64, rec []byte, upTo uint64) error {
 	return nil
 }
 
-func (r *replayer) unit(pos uint64, rec []byte) (err error) {
+// flush hands on the units that were added.
+func (r *replayer) flush() error {
+	for i, text := 0, string(r.text); i < len(r.units); i++ {
+		u := &r.units[i]
+		if err := r.unit(u.pos, text[u.from:u.to]); err != nil {
+			return fmt.Errorf("log: record at %d: %w", u.pos, err)
+		}
+	}
+	r.send()
+	return nil
+}
+
+func (r *replayer) unit(pos uint64, rec string) (err error) {
 	var ms int64
-	if ms, r.changes, err = change.DecodeUnit(rec, r.changes[:0]); err != nil {
+	if ms, r.changes, r.cells, err = change.SplitUnit(rec, r.changes, r.cells); err != nil {
 		return err
 	}
 	r.lastMs = max(r.lastMs, ms)
@@ -162,21 +182,28 @@ func (r *replayer) unit(pos uint64, rec []byte) (err error) {
 		r.oldest = ms
 	}
 	for i := range r.changes {
-		if err := r.apply(&r.changes[i], dirty.SeqOf(pos, len(r.changes), i)); err != nil {
+		c := &r.changes[i]
+		if err := r.translate(c); err != nil {
 			return err
 		}
+		r.place(r.db, c, dirty.SeqOf(pos, len(r.changes), i))
 	}
+	return nil
+}
+
+// translate gives a change of the current segment the engine's number of its table.
+func (r *replayer) translate(c *change.Change) error {
+	if int(c.Table) >= len(r.tables) {
+		return fmt.Errorf("table number %d: the dictionary has %d", c.Table, len(r.tables))
+	}
+	c.Table = r.tables[c.Table]
 	return nil
 }
 
 // apply hands a change of the current segment to the dirty set of its key's shard.
 func (r *replayer) apply(c *change.Change, seq uint64) error {
-	if int(c.Table) >= len(r.tables) {
-		return fmt.Errorf("table number %d: the dictionary has %d", c.Table, len(r.tables))
-	}
-	c.Table = r.tables[c.Table]
-	if int(c.Table) >= r.known {
-		return nil // the dictionary has just grown: this run is made again
+	if err := r.translate(c); err != nil {
+		return err
 	}
 	if c.Op == change.ClearTable {
 		for _, s := range r.sets {
@@ -184,15 +211,17 @@ func (r *replayer) apply(c *change.Change, seq uint64) error {
 		}
 		return nil
 	}
-	r.sets[r.db.shardOfChange(c)].Apply(c, seq)
+	hash := keyhash.String(c.Key)
+	r.sets[r.db.shardOfChange(c, hash)].ApplyHashed(c, hash, seq)
 	return nil
 }
 
-// shardOfChange finds the shard of a change by its Redis key.
-func (db *DB) shardOfChange(c *change.Change) uint8 {
-	key := c.Key
-	if t := db.maps.Table(c.Table); t != nil {
-		key = string(t.AppendKey(nil, c.Key))
+// shardOfChange finds the shard of a change by its Redis key. hash is that of its tuple.
+func (db *DB) shardOfChange(c *change.Change, hash uint64) uint8 {
+	t := db.maps.Table(c.Table)
+	if t == nil || t.Generic() {
+		return shardOf(hash)
 	}
-	return shardOf(keyspace.HashString(key))
+	var room [64]byte
+	return shardOf(keyspace.Hash64(t.AppendKey(room[:0], c.Key)))
 }

@@ -51,8 +51,13 @@ func serveOver(ctx context.Context, c *config.Config, s sink.Sink, newLog bool) 
 	}
 	o.NewLog = newLog
 	o.OnEvent = func(e lull.Event) { logEvent(logger, e) }
-	o.OnReplay = f.replayed
+	garbage := easeCollector(c.MaxMemory)
+	o.OnReplay = func(done, total uint64) {
+		garbage.adapt()
+		f.replayed(done, total)
+	}
 	db, err := lull.Open(ctx, o)
+	garbage.restore()
 	if err != nil {
 		_ = f.close(time.Second) // there is no answer that could be cut off
 		if ctx.Err() != nil {

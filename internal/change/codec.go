@@ -65,7 +65,7 @@ func (t RecordType) String() string {
 
 // TypeOf returns the type of a record. A type that this version does not know is
 // an ErrUnknownType that names it.
-func TypeOf(rec []byte) (RecordType, error) {
+func TypeOf[T []byte | string](rec T) (RecordType, error) {
 	if len(rec) == 0 {
 		return 0, fmt.Errorf("record: %w: empty", ErrDamaged)
 	}
@@ -104,16 +104,25 @@ func AppendUnit(dst []byte, unixMs int64, changes []Change) []byte {
 // into[:0]. The strings share one copy of the record, the cells one slice. A
 // record that is not a well-formed unit is an ErrDamaged or ErrUnknownType.
 func DecodeUnit(rec []byte, into []Change) (unixMs int64, changes []Change, err error) {
+	unixMs, changes, _, err = SplitUnit(string(rec), into, nil)
+	return unixMs, changes, err
+}
+
+// SplitUnit is DecodeUnit without the copy: the strings are parts of rec. The cells are
+// appended to cells.
+func SplitUnit(rec string, into []Change, cells []Cell) (unixMs int64, changes []Change, rest []Cell, err error) {
 	d, err := decoderOf(rec, Unit)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, cells, err
 	}
+	d.cells = cells
 	unixMs = d.varint()
 	changes = into[:0]
 	for d.err == nil && len(d.s) > 0 {
-		changes = append(changes, d.change())
+		changes = append(changes, Change{})
+		d.change(&changes[len(changes)-1])
 	}
-	return unixMs, changes, d.err
+	return unixMs, changes, d.cells, d.err
 }
 
 func appendChange(dst []byte, before, c *Change) []byte {
@@ -230,12 +239,11 @@ type decoder struct {
 	size  int    // of the record, for messages
 	what  RecordType
 	err   error
-	last  Change // the change before
-	any   bool   // there is one
+	last  *Change // the change before; nil without one
 	cells []Cell
 }
 
-func decoderOf(rec []byte, want RecordType) (decoder, error) {
+func decoderOf(rec string, want RecordType) (decoder, error) {
 	t, err := TypeOf(rec)
 	if err != nil {
 		return decoder{}, err
@@ -243,7 +251,7 @@ func decoderOf(rec []byte, want RecordType) (decoder, error) {
 	if t != want {
 		return decoder{}, fmt.Errorf("record: %w: is a %s, want a %s", ErrDamaged, t, want)
 	}
-	return decoder{s: string(rec[1:]), size: len(rec), what: t}, nil
+	return decoder{s: rec[1:], size: len(rec), what: t}, nil
 }
 
 func (d *decoder) fail(what string) {
@@ -294,13 +302,14 @@ func (d *decoder) string() string {
 	return s
 }
 
-func (d *decoder) change() Change {
+// change decodes a change into c, which is empty.
+func (d *decoder) change(c *Change) {
 	head := d.byte()
-	c := Change{Op: Op(head & headOp), Known: Known(head & headKnown >> knownShift)}
-	if c.Op < Set || c.Op > ClearTable || c.Known > Absent || head&headSame != 0 && (head&headDB != 0 || !d.any) {
+	c.Op, c.Known = Op(head&headOp), Known(head&headKnown>>knownShift)
+	if c.Op < Set || c.Op > ClearTable || c.Known > Absent || head&headSame != 0 && (head&headDB != 0 || d.last == nil) {
 		d.fail("unknown change")
 	}
-	if head&headSame != 0 {
+	if head&headSame != 0 && d.last != nil {
 		c.Table, c.DB, c.Key = d.last.Table, d.last.DB, d.last.Key
 	} else {
 		table := d.uvarint()
@@ -319,8 +328,7 @@ func (d *decoder) change() Change {
 	if c.Op == Set || c.Op == Append {
 		c.Cells = d.cellList()
 	}
-	d.last, d.any = c, true
-	return c
+	d.last = c
 }
 
 func (d *decoder) cellList() []Cell {

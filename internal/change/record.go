@@ -24,7 +24,7 @@ func AppendSettled(dst []byte, s Settled) []byte {
 
 // DecodeSettled decodes a record that AppendSettled made.
 func DecodeSettled(rec []byte) (Settled, error) {
-	d, err := decoderOf(rec, SettledRecord)
+	d, err := decoderOf(string(rec), SettledRecord)
 	if err != nil {
 		return Settled{}, err
 	}
@@ -49,7 +49,7 @@ func AppendCheckpointBegin(dst []byte, c Checkpoint) []byte {
 
 // DecodeCheckpointBegin decodes a record that AppendCheckpointBegin made.
 func DecodeCheckpointBegin(rec []byte) (Checkpoint, error) {
-	d, err := decoderOf(rec, CheckpointBegin)
+	d, err := decoderOf(string(rec), CheckpointBegin)
 	if err != nil {
 		return Checkpoint{}, err
 	}
@@ -81,13 +81,14 @@ func AppendCheckpointChunk(dst []byte, changes []Placed) []byte {
 // DecodeCheckpointChunk decodes a record that AppendCheckpointChunk made and
 // appends its changes to into[:0]; see DecodeUnit.
 func DecodeCheckpointChunk(rec []byte, into []Placed) ([]Placed, error) {
-	d, err := decoderOf(rec, CheckpointChunk)
+	d, err := decoderOf(string(rec), CheckpointChunk)
 	if err != nil {
 		return nil, err
 	}
 	into = into[:0]
 	for d.err == nil && len(d.s) > 0 {
-		into = append(into, Placed{Seq: d.uvarint(), Change: d.change()})
+		into = append(into, Placed{Seq: d.uvarint()})
+		d.change(&into[len(into)-1].Change)
 	}
 	return into, d.err
 }
@@ -102,7 +103,7 @@ func AppendCheckpointEnd(dst []byte, position, changes uint64) []byte {
 
 // DecodeCheckpointEnd decodes a record that AppendCheckpointEnd made.
 func DecodeCheckpointEnd(rec []byte) (position, changes uint64, err error) {
-	d, err := decoderOf(rec, CheckpointEnd)
+	d, err := decoderOf(string(rec), CheckpointEnd)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -133,7 +134,7 @@ func AppendDictionary(dst []byte, def Dictionary) []byte {
 
 // DecodeDictionary decodes a record that AppendDictionary made.
 func DecodeDictionary(rec []byte) (Dictionary, error) {
-	d, err := decoderOf(rec, DictionaryRecord)
+	d, err := decoderOf(string(rec), DictionaryRecord)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ type Key struct {
 // fewRows is the most rows that are gone over.
 const fewRows = 12
 
+// Name returns the key.
+func (k *Key) Name() string { return k.name }
+
 // Cleared reports whether all of the key's rows go before those that are held here
 // are written.
 func (k *Key) Cleared() bool { return k.cleared }
