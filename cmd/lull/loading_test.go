@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lullcache/lull/internal/testdb"
 )
 
 // TestAStartWithALongLogTellsClientsToWait kills a Lull that has much which is not in
@@ -22,7 +23,7 @@ import (
 // lock until the first answers came, so that they come however fast the log is read.
 func TestAStartWithALongLogTellsClientsToWait(t *testing.T) {
 	dir := t.TempDir()
-	addr, metrics := freeAddress(t), freeAddress(t)
+	addr, metrics := testdb.Address(t), testdb.Address(t)
 	args := []string{"--metrics", metrics, "--listen", addr}
 	r := serveIn(t, dir, args...)
 	r.do("LULL", "PAUSE")
@@ -125,14 +126,4 @@ func fill(t *testing.T, c *redis.Client, n int, command func(i int) []any) {
 	if _, err := p.Exec(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

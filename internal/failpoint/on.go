@@ -5,6 +5,7 @@ package failpoint
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
@@ -77,9 +78,12 @@ func kill() {
 	select {}
 }
 
-// stop stops the process as kill -STOP from outside would. The sleep is for the signal,
-// which may come by another thread.
+// stop stops the process as kill -STOP from outside would. Another thread may take the
+// signal, and late: whoever is here goes on only when the process is let go on.
 func stop() {
+	goOn := make(chan os.Signal, 1)
+	signal.Notify(goOn, syscall.SIGCONT)
+	defer signal.Stop(goOn)
 	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-	time.Sleep(10 * time.Millisecond)
+	<-goOn
 }

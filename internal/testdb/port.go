@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
+	"testing"
 )
 
 // Ports are taken from below the range that systems use for outgoing connections,
@@ -41,6 +43,19 @@ func freePort() (*port, error) {
 		f.Close()
 	}
 	return nil, errors.New("no free loopback port found in 200 tries")
+}
+
+// Address returns a loopback host:port for a server of the test's own, which may be
+// stopped and started again: until t ends no other test gets it, and no connection that
+// goes out, as happens to ports that the system chose.
+func Address(t testing.TB) string {
+	t.Helper()
+	p, err := freePort()
+	if err != nil {
+		t.Fatalf("testdb: %v", err)
+	}
+	t.Cleanup(p.release)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.number))
 }
 
 // listens reports whether the port can be listened on.

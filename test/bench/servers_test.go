@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -129,10 +128,7 @@ log: {max_bytes: 64GiB, retain: {age: 1s, bytes: 64MiB}}
 func startLull(b *run, url, settings string) *lull {
 	b.Helper()
 	l := &lull{dir: b.TempDir(), stderr: &bytes.Buffer{}, done: make(chan struct{})}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	b.must(err)
-	addr := free.Addr().String()
-	b.must(free.Close())
+	addr := testdb.Address(b.T)
 	b.must(os.WriteFile(filepath.Join(l.dir, "lull.yaml"), []byte(settings), 0o600))
 	l.launch(b, addr, url)
 	return l

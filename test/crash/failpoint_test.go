@@ -11,9 +11,6 @@ import (
 	"github.com/lullcache/lull/internal/failpoint"
 )
 
-// reachedWait is how long a place may take to be reached under load.
-const reachedWait = 60 * time.Second
-
 // killAt kills Lull at a named place, with a random number of passes before: plainly,
 // with cuts in parts, or after an outage. It reports whether the place was reached: a
 // checkpoint is not if the log was full before.
@@ -81,8 +78,8 @@ func (w *world) await(proc *process, p failpoint.Point) {
 	w.t.Helper()
 	select {
 	case <-proc.done:
-	case <-time.After(reachedWait):
-		w.t.Fatalf("%s is not reached in %v of load\n%s", p, reachedWait, tail(proc.stderr.String()))
+	case <-time.After(endWait):
+		w.t.Fatalf("%s is not reached in %v of load\n%s", p, endWait, tail(proc.stderr.String()))
 	}
 }
 

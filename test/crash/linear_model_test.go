@@ -110,7 +110,7 @@ func TestLinearModelTellsWrongFromRight(t *testing.T) {
 		"a number counted twice": {
 			[]porcupine.Operation{op(0, 3, "INCR", "", maybe), op(4, 5, "GET", "", says("2"))}, porcupine.Illegal},
 	} {
-		if got := porcupine.CheckOperationsTimeout(linearModel.ToModel(), tt.ops, checkWait); got != tt.want {
+		if got := porcupine.CheckOperationsTimeout(linearModel.ToModel(), tt.ops, endWait); got != tt.want {
 			t.Errorf("%s: got %v, wanted %v", what, got, tt.want)
 		}
 	}

@@ -16,12 +16,12 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lullcache/lull/internal/testdb"
 )
 
-const (
-	readyWait = 30 * time.Second // a start reads the log and asks the database
-	endWait   = 60 * time.Second
-)
+// endWait bounds whatever is waited for. The machine may have other work.
+const endWait = 2 * time.Minute
 
 // program is the real `lull` binary, built once for the test run.
 type program struct {
@@ -100,12 +100,7 @@ func (o *output) String() string {
 func newInstance(t *testing.T, p *program) *instance {
 	t.Helper()
 	p.build(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	in := &instance{t: t, program: p, dir: t.TempDir(), addr: l.Addr().String()}
+	in := &instance{t: t, program: p, dir: t.TempDir(), addr: testdb.Address(t)}
 	t.Cleanup(in.kill)
 	return in
 }
@@ -154,18 +149,21 @@ func (in *instance) start() *process {
 var errEnded = errors.New("the process has ended")
 
 func (in *instance) ready(p *process) error {
-	ctx, cancel := context.WithTimeout(context.Background(), readyWait)
+	ctx, cancel := context.WithTimeout(context.Background(), endWait)
 	defer cancel()
 	for {
 		err := in.ping()
+		select {
+		case <-p.done:
+			return errEnded
+		default:
+		}
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-p.done:
-			return errEnded
 		case <-ctx.Done():
-			return fmt.Errorf("not ready after %v: %w", readyWait, err)
+			return fmt.Errorf("not ready after %v: %w", endWait, err)
 		case <-time.After(3 * time.Millisecond):
 		}
 	}
@@ -180,7 +178,7 @@ func (in *instance) ping() error {
 	}
 	defer c.Close()
 	answer := make([]byte, 1)
-	if err = c.SetDeadline(time.Now().Add(readyWait)); err == nil {
+	if err = c.SetDeadline(time.Now().Add(endWait)); err == nil {
 		_, err = c.Write([]byte("PING\r\n"))
 	}
 	if err == nil {
@@ -266,7 +264,7 @@ func containsAll(s string, words []string) bool {
 func (in *instance) client() *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr: in.addr, MaxRetries: -1, DisableIdentity: true, DialerRetries: 1,
-		DialTimeout: 5 * time.Second, ReadTimeout: endWait, WriteTimeout: endWait,
+		DialTimeout: endWait, ReadTimeout: endWait, WriteTimeout: endWait,
 	})
 }
 

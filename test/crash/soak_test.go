@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -55,12 +54,7 @@ type soaking struct {
 
 func newSoak(t *testing.T, d *database) *soaking {
 	s := &soaking{tried: map[string]int{}, w: newWorld(t, d, release, false)}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.metrics = l.Addr().String()
-	l.Close()
+	s.metrics = testdb.Address(t)
 	s.w.in.args = []string{"--metrics", s.metrics}
 	return s
 }

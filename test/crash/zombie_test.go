@@ -139,10 +139,10 @@ func (z *zombieTest) writeUntilStopped(p *process, stop bool) *zombieWrites {
 		time.Sleep(50*time.Millisecond + time.Duration(z.rng.Int64N(int64(100*time.Millisecond))))
 		z.old.signal(syscall.SIGSTOP)
 	}
-	for end := time.Now().Add(reachedWait); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(endWait); ; time.Sleep(2 * time.Millisecond) {
 		is, err := stopped(p.cmd.Process.Pid)
 		if err != nil || time.Now().After(end) {
-			t.Fatalf("the process is not stopped after %v: %v\n%s", reachedWait, err, tail(p.stderr.String()))
+			t.Fatalf("the process is not stopped after %v: %v\n%s", endWait, err, tail(p.stderr.String()))
 		}
 		if is {
 			break

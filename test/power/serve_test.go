@@ -21,6 +21,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/lullcache/lull/internal/proof"
+	"github.com/lullcache/lull/internal/testdb"
 )
 
 var (
@@ -86,12 +87,7 @@ const syncEvery = 100 * time.Millisecond
 // serve starts the program with its data in dir.
 func serve(t *testing.T, dir, ack, more string) *served {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &served{addr: l.Addr().String(), done: make(chan struct{})}
-	l.Close()
+	s := &served{addr: testdb.Address(t), done: make(chan struct{})}
 	file := filepath.Join(t.TempDir(), "lull.yaml")
 	yaml := fmt.Sprintf("listen: %s\ndata_dir: %s\nack: %s\nwrite_timeout: 1s\nlog: {segment_bytes: 1MiB, sync_every: %v, retain: {age: 1s, bytes: 1MiB}}\n%s",
 		s.addr, dir, ack, syncEvery, more)
