@@ -111,7 +111,18 @@ type checkpointer struct {
 	mark     sink.Mark // the watermark
 	since    time.Time // when it has come there
 	position uint64    // of the newest checkpoint
-	sent     uint64    // the end of the last cut that the log says was sent: it may be in SQL
+	// bounds are the ends of cuts, rising, that may be in SQL, as the log says: that which
+	// was sent last, and those of the processes before that nobody has heard of.
+	bounds []uint64
+	away   bool // the lane is not taken yet
+}
+
+// keepBounds drops the bounds at which no cut ends any more: it was merged with a later
+// one, since SQL has not taken it.
+func (c *checkpointer) keepBounds(cuts []*dirty.Cut) {
+	c.bounds = slices.DeleteFunc(slices.Clone(c.bounds), func(b uint64) bool {
+		return !slices.ContainsFunc(cuts, func(cut *dirty.Cut) bool { return cut.Position() == b })
+	})
 }
 
 // foldLog writes checkpoints of all cuts up to the one that was just taken, if the log
@@ -142,11 +153,9 @@ func (db *DB) foldLog(last *dirty.Cut) {
 // writeCheckpoints logs how far the database is and the changes of all cuts that it
 // does not have, and returns when they are on disk.
 func (db *DB) writeCheckpoints(mark sink.Mark, position uint64) error {
-	cuts, sent := db.cuts.upTo(position), db.checkpoints.sent
-	if mark.Next == 0 && slices.ContainsFunc(cuts, func(c *dirty.Cut) bool { return c.Position() == sent }) {
-		mark.Next = sent // else it was merged with a later cut, since SQL has not taken it
-	}
-	end, err := db.logSettled(mark)
+	cuts := db.cuts.upTo(position)
+	db.checkpoints.keepBounds(cuts)
+	end, err := db.logSettled(mark, db.checkpoints.bounds)
 	if err != nil {
 		return err
 	}
@@ -188,9 +197,10 @@ func (db *DB) writeCheckpoint(base uint64, c *dirty.Cut) (end wal.Position, err 
 	return db.log.Append(change.AppendCheckpointEnd(nil, c.Position(), w.written))
 }
 
-// logSettled logs how far the database is.
-func (db *DB) logSettled(m sink.Mark) (wal.Position, error) {
-	return db.log.Append(change.AppendSettled(nil, change.Settled{UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part}))
+// logSettled logs how far the database is, or may be.
+func (db *DB) logSettled(m sink.Mark, bounds []uint64) (wal.Position, error) {
+	return db.log.Append(change.AppendSettled(nil, change.Settled{
+		UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part, Away: db.checkpoints.away, Bounds: bounds}))
 }
 
 // logSending logs that SQL may have everything up to position from now on, and returns
@@ -199,16 +209,16 @@ func (db *DB) logSettled(m sink.Mark) (wal.Position, error) {
 // be rebuilt from there if the database turned out to be there.
 func (db *DB) logSending(position uint64) uint64 {
 	c := &db.checkpoints
-	if db.log == nil || c.sent == position {
+	if db.log == nil || position == c.mark.Next || slices.Contains(c.bounds, position) {
 		return position
 	}
-	m := c.mark
-	m.Next = position
-	end, err := db.logSettled(m)
+	c.keepBounds(db.cuts.upTo(position))
+	bounds := append(slices.Clip(c.bounds), position)
+	end, err := db.logSettled(c.mark, bounds)
 	if err != nil {
 		return position // there is no room for a checkpoint either; one that has failed is told of by the wait
 	}
-	c.sent = position
+	c.bounds = bounds
 	return max(position, uint64(end))
 }
 
@@ -250,6 +260,6 @@ func (db *DB) reaches(mark uint64) (bool, error) {
 	if err := r.run(oldest, end); err != nil {
 		return false, err
 	}
-	chain := r.checkpoint.chain(mark)
+	chain := r.chain(mark)
 	return len(chain) > 0 && chain[len(chain)-1].position >= oldest, nil
 }

@@ -33,6 +33,7 @@ type DB struct {
 	dirLock    io.Closer
 	log        *wal.Log // nil with Log.Off
 	logFrom    uint64   // where the log ended when it was opened
+	gapTo      uint64   // SQL has what a failed log had up to here, though this one ended at logFrom
 	logStarted bool
 	laneLog    string // the id of the log that the lane is written from
 	flusher    *flush.Flusher
@@ -132,11 +133,11 @@ func (db *DB) start(ctx context.Context) error {
 	if err := db.openLog(); err != nil {
 		return err
 	}
-	base, err := db.claim(ctx, live)
+	base, err := db.takeLane(ctx, live)
 	if err != nil {
 		return err
 	}
-	recovered, err := db.recover(ctx, base.mark)
+	recovered, err := db.recover(ctx, base)
 	if err != nil {
 		return err
 	}

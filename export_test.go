@@ -41,7 +41,7 @@ func SweepSQL(ctx context.Context, db *DB) error { return db.sweepTables(ctx) }
 // DirtyAndReplayed are the changes that are dirty, and those that a replay of the whole log
 // gives, both in the same order.
 func DirtyAndReplayed(db *DB) (live, replayed []string, err error) {
-	cuts, _, err := db.rebuild(sink.Mark{Position: uint64(db.log.Oldest())}, nil)
+	cuts, _, err := db.rebuild(sink.Mark{Position: uint64(db.log.Oldest())}, nil, nil)
 	list := func(set *dirty.Set) (all []string) {
 		set.Changes(func(p change.Placed) bool {
 			all = append(all, string(change.AppendCheckpointChunk(nil, []change.Placed{p})))
@@ -61,7 +61,7 @@ func DirtyAndReplayed(db *DB) (live, replayed []string, err error) {
 
 // Replay makes cuts of all that the log holds, as a start does.
 func Replay(db *DB) (rows int, err error) {
-	cuts, _, err := db.rebuild(sink.Mark{Position: uint64(db.log.Oldest())}, nil)
+	cuts, _, err := db.rebuild(sink.Mark{Position: uint64(db.log.Oldest())}, nil, nil)
 	for _, c := range cuts {
 		n, _, _ := c.Size()
 		rows += n

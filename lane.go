@@ -16,7 +16,9 @@ import (
 type base struct {
 	mark    sink.Mark
 	lane    sink.LaneState
-	claimed bool // false: the database was away
+	claimed bool     // false: the database was away
+	bounds  []uint64 // without the lane: what it may have instead of mark, see change.Settled
+	away    bool     // without the lane: the process before did not have it either
 }
 
 // openLog opens the log, or a new one in its place with NewLog.
@@ -72,48 +74,54 @@ func (db *DB) setLogAside() error {
 	return fs.SyncDir(filepath.Dir(db.logDir()))
 }
 
+// laneLooksMax is how often a start looks at the lane again because it was not as it had
+// been seen. Whoever else writes it then is left alone for a while: see claimLater.
+const laneLooksMax = 10
+
+// takeLane claims the lane of a start, and looks again if it moves meanwhile.
+func (db *DB) takeLane(ctx context.Context, live *schema) (base, error) {
+	b, err := db.claim(ctx, live)
+	for range laneLooksMax {
+		if !errors.Is(err, sink.ErrLaneMoved) {
+			return b, err
+		}
+		if live.lane, live.found, err = db.sink.Lane(ctx, db.laneID()); err != nil {
+			break
+		}
+		b, err = db.claim(ctx, live)
+	}
+	if away(err) {
+		return db.claimLater(err)
+	}
+	return b, err
+}
+
 // claim takes the lane for the log, after making sure that the two belong together.
 func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 	c := sink.Claim{ID: db.laneID(), Start: true, ClearSealed: true}
-	if db.log == nil {
+	switch {
+	case db.log == nil:
 		c.LogID, c.Reset = db.newLogID(), true
-	} else {
-		if !live.reachable {
-			mark, err := db.lastSettled()
-			return base{mark: mark}, err
-		}
-		if beyond := db.sealedBeyond(live); beyond && live.late {
-			// SQL has what the log held at the start, and the tail that it has lost; not
-			// what was written since, whose positions may be those of the tail.
-			c.Reset, c.Mark = true, sink.Mark{Position: db.logFrom}
-		} else if beyond {
-			if err := db.replaceSealedLog(); err != nil {
-				return base{}, err
-			}
-			c.Reset = true
-		} else if err := db.fits(live); err != nil {
-			return base{}, misfit{err}
-		}
-		if (db.logFrom == 0 || live.lane.Sealed) && !live.late {
-			// A new log's id lasts from here on: else the lane could be left to a log that
-			// never was, if the process dies before the log is begun. A failed log's end is on
-			// disk from here on: else a power cut could take it, and nothing would say any more
-			// that SQL is rightly ahead.
-			if err := db.startLog(); err != nil {
-				return base{}, err
-			}
+	case !live.reachable:
+		return db.lastSettled()
+	default:
+		if err := db.join(ctx, live); err != nil {
+			return base{}, err
 		}
 		c.LogID = db.log.ID()
-		c.Reset = c.Reset || live.found && live.lane.LogID != c.LogID
+		c.Reset = live.found && live.lane.LogID != c.LogID
+		if !c.Reset {
+			c.Mark = live.lane.Mark
+		}
+		if c.Seen = &live.lane; db.opts.NewLog && db.logFrom == 0 {
+			c.Reset, c.Seen = true, nil // whatever the lane has is given up
+		}
 	}
 	if !live.reachable {
 		return base{}, nil
 	}
-	if !c.Reset && live.found {
-		c.Mark = live.lane.Mark
-	}
 	lane, err := db.sink.Claim(ctx, c)
-	if err != nil && away(err) && db.log != nil && !live.late {
+	if err != nil && away(err) && db.log != nil && !live.late && !errors.Is(err, sink.ErrLaneMoved) {
 		return db.claimLater(err)
 	}
 	if err != nil {
@@ -125,12 +133,40 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 	return base{mark: lane.Mark, lane: lane, claimed: true}, nil
 }
 
+// join makes sure that the log can go on from what the lane has.
+func (db *DB) join(ctx context.Context, live *schema) error {
+	beyond := db.sealedBeyond(live)
+	if !beyond {
+		if err := db.fits(live); err != nil {
+			return misfit{err}
+		}
+	}
+	if (db.logFrom == 0 || live.lane.Sealed) && !live.late {
+		// A new log's id lasts from here on: else the lane could be left to a log that
+		// never was, if the process dies before the log is begun. A failed log's end is on
+		// disk from here on: else a power cut could take it, and nothing would say any more
+		// that SQL is rightly ahead.
+		if err := db.startLog(); err != nil {
+			return err
+		}
+	}
+	if !beyond {
+		return nil
+	}
+	if err := db.noteGap(ctx, live); err != nil {
+		return err
+	}
+	if err := db.fits(live); err != nil {
+		return misfit{err}
+	}
+	return nil
+}
+
 // claimLater begins without the lane: the database answers, but takes no writes for
 // now. Another process may hold its lock, or it is a standby.
 func (db *DB) claimLater(cause error) (base, error) {
 	db.opts.OnEvent(Event{Kind: EventDatabaseAway, Text: "starting without the lane, which is taken later", Err: cause})
-	mark, err := db.lastSettled()
-	return base{mark: mark}, err
+	return db.lastSettled()
 }
 
 // misfit says that the log and the database do not belong together, which no waiting
@@ -142,24 +178,31 @@ func (m misfit) Unwrap() error { return m.error }
 // sealedBeyond reports whether SQL is ahead of the log because the log had failed.
 func (db *DB) sealedBeyond(live *schema) bool {
 	l := &live.lane
-	return live.found && l.Sealed && l.LogID == db.log.ID() && l.Mark.Position > db.logFrom && l.Mark.Next == 0
+	return live.found && l.Sealed && l.LogID == db.log.ID() && l.Mark.Position > max(db.logFrom, db.gapTo) && l.Mark.Next == 0
 }
 
-// replaceSealedLog opens a new log in place of one that failed while SQL went on:
-// the database has all that was in it, and more.
-func (db *DB) replaceSealedLog() error {
-	if err := db.log.Close(); err != nil {
+// noteGap has the log say, on disk, what SQL alone has: the end that a failed log has lost.
+// The log goes on behind it. A database that went back would lack it, and nothing could
+// make up for that.
+func (db *DB) noteGap(ctx context.Context, live *schema) error {
+	gap := change.Gap{From: db.logFrom, To: live.lane.Mark.Position}
+	if gap.To >= uint64(db.log.Next()) {
+		return nil // no log of ours came so far
+	}
+	end, err := db.log.Append(change.AppendGap(nil, gap))
+	if err == nil {
+		err = db.log.WaitSynced(ctx, end)
+	}
+	if err != nil && !live.late {
 		return fmt.Errorf("log: %w", err)
 	}
-	if err := db.setLogAside(); err != nil {
-		return err
-	}
-	return db.openLog()
+	db.gapTo = gap.To // also where the log is full: it stays so until the lane is taken
+	return nil
 }
 
 // fits reports why the log and the lane in the database do not belong together.
 func (db *DB) fits(live *schema) error {
-	end, oldest := db.logFrom, uint64(db.log.Oldest())
+	end, oldest := max(db.logFrom, db.gapTo), uint64(db.log.Oldest())
 	mark := live.lane.Mark.Position
 	const remedy = "to go on with a new log and give up what only the old one holds: lull serve --new-log"
 	switch {
@@ -191,8 +234,8 @@ func (db *DB) fits(live *schema) error {
 }
 
 // lastSettled finds in the log how far the database was when it was last heard of.
-func (db *DB) lastSettled() (sink.Mark, error) {
-	mark := sink.Mark{Position: uint64(db.log.Oldest())}
+func (db *DB) lastSettled() (base, error) {
+	b := base{mark: sink.Mark{Position: uint64(db.log.Oldest())}}
 	err := db.log.Replay(db.log.Oldest(), nil, func(_ wal.Position, rec []byte) error {
 		typ, err := change.TypeOf(rec)
 		switch {
@@ -200,16 +243,20 @@ func (db *DB) lastSettled() (sink.Mark, error) {
 			return err
 		case typ == change.SettledRecord:
 			s, err := change.DecodeSettled(rec)
-			mark = sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}
+			b = base{mark: sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}, bounds: s.Bounds, away: s.Away}
+			return err
+		case typ == change.GapRecord:
+			g, err := change.DecodeGap(rec)
+			b = base{mark: sink.Mark{Position: g.To}}
 			return err
 		}
 		return nil
 	})
 	if err != nil {
-		return mark, fmt.Errorf("log: %w", err)
+		return b, fmt.Errorf("log: %w", err)
 	}
-	if ok, err := db.reaches(mark.Position); err != nil || !ok {
-		return mark, errors.Join(err, fmt.Errorf("the database had everything up to position %d when it was last heard of, but the log is kept from %d on; start with the database reachable", mark.Position, db.log.Oldest()))
+	if ok, err := db.reaches(b.mark.Position); err != nil || !ok {
+		return b, errors.Join(err, fmt.Errorf("the database had everything up to position %d when it was last heard of, but the log is kept from %d on; start with the database reachable", b.mark.Position, db.log.Oldest()))
 	}
-	return mark, nil
+	return b, nil
 }

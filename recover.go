@@ -33,9 +33,10 @@ type replayer struct {
 	// moot: it is known by now that what is applied will not be used.
 	moot bool
 
-	lastMs  int64  // newest time seen
-	settled uint64 // newest settled position seen
-	oldest  int64  // time of the first unit applied
+	lastMs  int64      // newest time seen
+	settled uint64     // newest settled position seen
+	gap     change.Gap // the newest
+	oldest  int64      // time of the first unit applied
 
 	checkpoint checkpointReader
 }
@@ -52,7 +53,10 @@ func (db *DB) replay(after, upTo uint64, look lookFunc) (*replayer, *dirty.Cut, 
 		}
 	}
 	r.lastMs = max(r.lastMs, r.checkpoint.lastMs)
-	chain, from := r.checkpoint.chain(after), after
+	if after < r.gap.To {
+		return nil, nil, fmt.Errorf("log: what was written from position %d to %d is needed, and was lost when the log's disk failed", r.gap.From, r.gap.To)
+	}
+	chain, from := r.chain(after), after
 	if len(chain) > 0 {
 		from = chain[len(chain)-1].position
 	}
@@ -71,6 +75,14 @@ func (db *DB) replay(after, upTo uint64, look lookFunc) (*replayer, *dirty.Cut, 
 		at = time.UnixMilli(r.oldest)
 	}
 	return r, dirty.NewCut(upTo, at, r.sets), nil
+}
+
+// chain is the checkpoints of what came after a position.
+func (r *replayer) chain(after uint64) []*checkpoint {
+	if c := r.checkpoint.chain(after); len(c) > 0 || after != r.gap.To {
+		return c
+	}
+	return r.checkpoint.chain(r.gap.From) // there is nothing between
 }
 
 // run reads the log after a position once.
@@ -150,6 +162,8 @@ func (r *replayer) record(pos uint64, rec []byte, upTo uint64) error {
 		if s, err = change.DecodeSettled(rec); err == nil {
 			r.settled, r.lastMs = max(r.settled, s.Position), max(r.lastMs, s.UnixMs)
 		}
+	case change.GapRecord:
+		r.gap, err = change.DecodeGap(rec)
 	default:
 		err = r.checkpoint.record(typ, rec, r.tables)
 		r.moot = r.moot || r.checkpoint.reached() // another run begins with the checkpoints

@@ -367,6 +367,8 @@ func (s *simSink) Claim(_ context.Context, c sink.Claim) (sink.LaneState, error)
 	switch {
 	case !s.found && !c.Start:
 		return sink.LaneState{}, &sink.Error{Class: sink.Fenced, Err: errors.New("the lane's row is gone")}
+	case c.Check(lane) != nil:
+		return sink.LaneState{}, c.Check(lane)
 	case !s.found:
 		lane = sink.LaneState{Mark: c.Mark}
 	case !c.Start && (lane.LogID != c.LogID || lane.Epoch != c.Held.Epoch && (lane.Epoch < c.Held.Epoch || lane.Epoch > s.tried)):

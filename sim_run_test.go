@@ -58,7 +58,7 @@ type simulation struct {
 
 // simCounts is what runs did, for the table, and to see that they do it.
 type simCounts struct {
-	units, reads, starts, kills, cuts, commits, parts, letters, seals, rewinds, checkpoints, replaced, waits int
+	units, reads, starts, kills, cuts, commits, parts, letters, seals, rewinds, checkpoints, gaps, waits int
 }
 
 type simCount struct {
@@ -70,7 +70,7 @@ func (c *simCounts) list() []simCount {
 	return []simCount{
 		{&c.units, "units"}, {&c.reads, "reads"}, {&c.starts, "starts"}, {&c.kills, "kills"}, {&c.cuts, "power cuts"},
 		{&c.commits, "commits"}, {&c.parts, "parts"}, {&c.letters, "letters"}, {&c.seals, "lanes sealed"}, {&c.rewinds, "rewinds"},
-		{&c.checkpoints, "checkpoints"}, {&c.replaced, "logs replaced"}, {&c.waits, "answers awaited"},
+		{&c.checkpoints, "checkpoints"}, {&c.gaps, "ends of logs lost"}, {&c.waits, "answers awaited"},
 	}
 }
 
@@ -264,9 +264,9 @@ func (s *simulation) onClaim(l *simLife, before sink.LaneState) {
 // findTail puts in the units that only SQL has kept, behind those of the log at the
 // start, and gives up the others.
 func (s *simulation) findTail(l *simLife) {
-	end, b := l.db.logFrom, s.before
+	b := s.before
 	if b.Sealed && b.LogID == s.logID && len(s.tail) > 0 && b.Mark.Position >= s.tail[0].position && b.Mark.Next == 0 {
-		s.counts.replaced++
+		s.counts.gaps++
 		n := len(s.tail)
 		for n > 0 && s.tail[n-1].position > b.Mark.Position {
 			n--
@@ -275,12 +275,8 @@ func (s *simulation) findTail(l *simLife) {
 			s.stopped = errors.New("written while SQL was ahead of a log that failed: see docs/durability.md")
 			return
 		}
-		for i := range s.tail[:n] {
-			s.tail[i].position = end
-		}
 		s.units = slices.Insert(s.units, s.kept, s.tail[:n]...)
 		s.remember()
-		s.backups = nil // their marks would say something else now
 	}
 	s.tail, s.before = nil, nil
 }
@@ -316,12 +312,12 @@ func (s *simulation) onOpen(l *simLife) {
 	}
 	s.w.note("open", end, s.sql.lane.Mark.Position)
 	s.owed, s.promised, s.onDisk = s.promised, 0, 0
-	if id := db.log.ID(); id != s.logID && s.logID != "" && s.before == nil {
-		s.stopped = errors.New("a new log without the lane")
+	if s.logID == "" {
+		s.logID, s.backups, s.pending, s.before = db.log.ID(), nil, nil, nil
 		return
-	} else if id != s.logID {
-		s.newLog(l, id)
-		return
+	}
+	if id := db.log.ID(); id != s.logID {
+		s.fault("lost: log %s, and there is another, %s", s.logID, id)
 	}
 	s.resolvePending(db, end)
 	n := len(s.units)
@@ -337,25 +333,6 @@ func (s *simulation) onOpen(l *simLife) {
 	if s.before != nil {
 		s.findTail(l)
 	}
-}
-
-// newLog begins with a log that knows nothing: the first, or one in the place of a
-// failed one of which SQL had everything.
-func (s *simulation) newLog(l *simLife, id string) {
-	if s.logID != "" {
-		s.counts.replaced++
-		n := len(s.units)
-		for n > 0 && s.units[n-1].position > s.before.Mark.Position {
-			n--
-		}
-		s.lost(s.units[n:])
-		s.tail, s.units = nil, slices.Clip(s.units[:n])
-		for i := range s.units {
-			s.units[i].position = 0
-		}
-		s.remember()
-	}
-	s.logID, s.backups, s.pending, s.before = id, nil, nil, nil
 }
 
 // resolvePending finds out whether the record of the unit at which the process died is
@@ -609,11 +586,10 @@ func (s *simulation) tooOld(err error) bool {
 	if err == nil {
 		return false
 	}
-	if s.sql.lane.Sealed && strings.Contains(err.Error(), "has no log, but the database") {
-		s.stopped = err // killed between setting a failed log aside and taking the lane: see docs/durability.md
-	}
-	if s.restored && strings.Contains(err.Error(), "is kept from") || s.restored && strings.Contains(err.Error(), "reaches back") {
-		s.stopped = err
+	for _, why := range []string{"is kept from", "reaches back", "lost when the log's disk failed"} {
+		if s.restored && strings.Contains(err.Error(), why) {
+			s.stopped = err
+		}
 	}
 	return s.stopped != nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lullcache/lull/internal/dirty"
@@ -61,9 +62,9 @@ func (s source) Settled(m sink.Mark) {
 	db.setFloor(m)
 	db.reads.reset()
 	if db.log != nil {
-		_, _ = db.logSettled(m) // a log that has failed says so to writers
+		_, _ = db.logSettled(m, nil) // a log that has failed says so to writers
 	}
-	db.checkpoints.mark, db.checkpoints.since = m, db.opts.world.Now()
+	db.checkpoints.mark, db.checkpoints.since, db.checkpoints.bounds = m, db.opts.world.Now(), nil
 	if m.Next != 0 {
 		return
 	}
@@ -98,7 +99,7 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	db.firstDirty.Store(0)
 	db.dirtyRows.Store(0)
 	db.dirtyBytes.Store(0)
-	cuts, _, err := db.rebuild(m, nil)
+	cuts, _, err := db.rebuild(m, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -128,14 +129,18 @@ func (s source) Forget(space uint16, n uint8, key string) {
 }
 
 // rebuild replays everything after a mark into cuts, the first of which ends at
-// mark.Next unless that is 0. look is told of the progress, and may end it; nil: nobody.
-func (db *DB) rebuild(m sink.Mark, look lookFunc) (cuts []*dirty.Cut, last *replayer, err error) {
+// mark.Next unless that is 0, and one of which at each of bounds. look is told of the
+// progress, and may end it; nil: nobody.
+func (db *DB) rebuild(m sink.Mark, bounds []uint64, look lookFunc) (cuts []*dirty.Cut, last *replayer, err error) {
 	ends := []uint64{uint64(db.log.End())}
-	if m.Next != 0 {
-		ends = []uint64{m.Next, ends[0]}
+	for _, end := range append([]uint64{m.Next}, bounds...) {
+		if end > m.Position && end >= m.Next {
+			ends = append(ends, end)
+		}
 	}
+	slices.Sort(ends)
 	after := m.Position
-	for _, end := range ends {
+	for _, end := range slices.Compact(ends) {
 		r, cut, err := db.replay(after, end, look)
 		if err != nil {
 			return nil, nil, err
@@ -146,7 +151,7 @@ func (db *DB) rebuild(m sink.Mark, look lookFunc) (cuts []*dirty.Cut, last *repl
 }
 
 // recover rebuilds what the database does not have, before the log is appended to.
-func (db *DB) recover(ctx context.Context, m sink.Mark) ([]*dirty.Cut, error) {
+func (db *DB) recover(ctx context.Context, b base) ([]*dirty.Cut, error) {
 	floor := int64(0)
 	var cuts []*dirty.Cut
 	if db.log != nil {
@@ -156,11 +161,11 @@ func (db *DB) recover(ctx context.Context, m sink.Mark) ([]*dirty.Cut, error) {
 			db.opts.OnReplay(done, total)
 			return ctx.Err()
 		}
-		if cuts, last, err = db.rebuild(m, look); err != nil {
+		if cuts, last, err = db.rebuild(b.mark, b.bounds, look); err != nil {
 			return nil, err
 		}
 		floor = last.lastMs
-		if rows, _, _ := cuts[0].Size(); rows == 0 && len(cuts) == 1 {
+		if rows, _, _ := cuts[0].Size(); rows == 0 && len(cuts) == 1 && b.claimed {
 			cuts = nil // the database has everything: there is nothing to flush
 		}
 	}
@@ -204,7 +209,10 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		o.State = &b.lane
 		o.LogID = b.lane.LogID
 	}
-	db.checkpoints = checkpointer{mark: b.mark, since: db.opts.world.Now()}
+	db.checkpoints = checkpointer{mark: b.mark, since: db.opts.world.Now(), bounds: b.bounds, away: !b.claimed}
+	if !b.claimed && !b.away && db.log != nil {
+		db.logSending(pending[len(pending)-1].Position()) // by the process before, whose log may have failed
+	}
 	db.flusher = flush.New(o, source{db})
 	if !b.claimed {
 		return nil
@@ -223,6 +231,10 @@ func (db *DB) claimLate(ctx context.Context) (sink.LaneState, error) {
 	}
 	live.reachable, live.late = true, true
 	b, err := db.claim(ctx, live)
+	if err == nil && db.log != nil {
+		db.checkpoints.away, db.checkpoints.bounds = false, nil
+		_, _ = db.logSettled(b.mark, nil) // a log that has failed says so to writers
+	}
 	var never misfit
 	if errors.As(err, &never) {
 		err = &sink.Error{Class: sink.Invalid, Err: err}

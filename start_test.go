@@ -18,9 +18,10 @@ import (
 // start.
 type startSink struct {
 	sink.Sink
-	away  atomic.Bool
-	reads atomic.Int64 // so many fail
-	claim func()       // after a claim is in; its caller then learns nothing of it
+	away   atomic.Bool
+	reads  atomic.Int64 // so many fail
+	before func()       // before a claim
+	claim  func()       // after a claim is in; its caller then learns nothing of it
 }
 
 var errStartAway = &sink.Error{Class: sink.Retry, Err: errors.New("connection refused")}
@@ -42,6 +43,9 @@ func (s *startSink) Read(ctx context.Context, q []sink.Query, row func(int, []va
 func (s *startSink) Claim(ctx context.Context, c sink.Claim) (sink.LaneState, error) {
 	if s.away.Load() {
 		return sink.LaneState{}, errStartAway
+	}
+	if s.before != nil {
+		s.before()
 	}
 	lane, err := s.Sink.Claim(ctx, c)
 	if err == nil && s.claim != nil {

@@ -5,6 +5,9 @@ import "errors"
 // ErrBehind is why a read is refused: see Floored.
 var ErrBehind = errors.New("the database is not where it was left")
 
+// ErrLaneMoved is why a claim is refused: see Claim.Seen.
+var ErrLaneMoved = errors.New("the lane is not as it was seen")
+
 // Class says what a database error means for the batch that met it.
 type Class uint8
 

@@ -184,6 +184,25 @@ type Claim struct {
 	Reset bool
 	// ClearSealed clears the mark that Seal left.
 	ClearSealed bool
+	// Seen is the lane as it was when Mark, Reset and ClearSealed were decided on; the
+	// zero LaneState says that there was none. If the row is not as it was (log id, epoch,
+	// mark, seal), nothing is changed, and the error is of class Retry and wraps
+	// ErrLaneMoved: the caller has to look again. nil: however it is now.
+	Seen *LaneState
+}
+
+// Check reports whether the lane, now the zero LaneState if there is none, is as it was
+// seen.
+func (c *Claim) Check(now LaneState) error {
+	if c.Seen == nil {
+		return nil
+	}
+	was := *c.Seen
+	if was.LogID == now.LogID && was.Epoch == now.Epoch && was.Mark == now.Mark && was.Sealed == now.Sealed {
+		return nil
+	}
+	return &Error{Class: Retry, Err: fmt.Errorf("%w: it was of log %q, epoch %d, %s; now it is of log %q, epoch %d, %s",
+		ErrLaneMoved, was.LogID, was.Epoch, was.Mark, now.LogID, now.Epoch, now.Mark)}
 }
 
 // Batch is one transaction's work. The sink applies, in this order: Truncate,

@@ -81,6 +81,11 @@ func (d *dumper) record(pos wal.Position, rec []byte) (err error) {
 		s, err = change.DecodeSettled(rec)
 		fmt.Fprintf(d.w, "  %s  the database has everything up to %d%s\n", clockText(s.UnixMs), s.Position, partText(s))
 		return err
+	case change.GapRecord:
+		var g change.Gap
+		g, err = change.DecodeGap(rec)
+		fmt.Fprintf(d.w, "  what was written between %d and %d is in the database alone\n", g.From, g.To)
+		return err
 	case change.CheckpointBegin:
 		var c change.Checkpoint
 		c, err = change.DecodeCheckpointBegin(rec)
@@ -104,10 +109,14 @@ func (d *dumper) record(pos wal.Position, rec []byte) (err error) {
 }
 
 func partText(s change.Settled) string {
-	if s.Next == 0 {
-		return ""
+	text := ""
+	if s.Next != 0 {
+		text = fmt.Sprintf(", and %d operations of the cut at %d", s.Part, s.Next)
 	}
-	return fmt.Sprintf(", and %d operations of the cut at %d", s.Part, s.Next)
+	for _, b := range s.Bounds {
+		text += fmt.Sprintf(", perhaps up to %d", b)
+	}
+	return text
 }
 
 func clockText(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02 15:04:05.000") }

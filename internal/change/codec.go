@@ -4,10 +4,11 @@
 //
 //	Unit             unixMs:varint  change*
 //	Dictionary       tables:uvarint  table*
-//	Settled          unixMs:varint  position:uvarint  next:uvarint  part:uvarint
+//	Settled          unixMs:varint  position:uvarint  next:uvarint  part:uvarint  away:byte  bound:uvarint*
 //	CheckpointBegin  unixMs:varint  base:uvarint  position:uvarint
 //	CheckpointChunk  (seq:uvarint  change)*
 //	CheckpointEnd    position:uvarint  changes:uvarint
+//	Gap              from:uvarint  to:uvarint
 //
 //	change  head:byte  [table:uvarint  [db:byte]  key:bytes]  [row:bytes]  [cells:uvarint  cell*]
 //	cell    col<<2|kind:uvarint  payload
@@ -53,10 +54,14 @@ const (
 	CheckpointBegin RecordType = 4
 	CheckpointChunk RecordType = 5
 	CheckpointEnd   RecordType = 6
+	// GapRecord says what the log has lost, and the database has.
+	GapRecord RecordType = 7
+
+	lastRecordType = GapRecord
 )
 
 func (t RecordType) String() string {
-	names := [...]string{"", "unit", "dictionary", "settled", "checkpoint begin", "checkpoint chunk", "checkpoint end"}
+	names := [...]string{"", "unit", "dictionary", "settled", "checkpoint begin", "checkpoint chunk", "checkpoint end", "gap"}
 	if t == 0 || int(t) >= len(names) {
 		return fmt.Sprintf("unknown record type %d", uint8(t))
 	}
@@ -70,8 +75,8 @@ func TypeOf[T []byte | string](rec T) (RecordType, error) {
 		return 0, fmt.Errorf("record: %w: empty", ErrDamaged)
 	}
 	t := RecordType(rec[0])
-	if t < Unit || t > CheckpointEnd {
-		return t, fmt.Errorf("record: %w %d, known are %d to %d", ErrUnknownType, rec[0], Unit, CheckpointEnd)
+	if t < Unit || t > lastRecordType {
+		return t, fmt.Errorf("record: %w %d, known are %d to %d", ErrUnknownType, rec[0], Unit, lastRecordType)
 	}
 	return t, nil
 }

@@ -57,8 +57,8 @@ func TestOtherRecordsRoundTrip(t *testing.T) {
 	if got, err := DecodeDictionary(AppendDictionary(nil, def)); err != nil || !reflect.DeepEqual(got, def) {
 		t.Errorf("dictionary: %+v, %v", got, err)
 	}
-	s := Settled{UnixMs: -1, Position: math.MaxUint64, Next: 7, Part: 3}
-	if got, err := DecodeSettled(AppendSettled(nil, s)); err != nil || got != s {
+	s := Settled{UnixMs: -1, Position: math.MaxUint64, Next: 7, Part: 3, Away: true, Bounds: []uint64{8, math.MaxUint64}}
+	if got, err := DecodeSettled(AppendSettled(nil, s)); err != nil || !reflect.DeepEqual(got, s) {
 		t.Errorf("settled: %+v, %v", got, err)
 	}
 	c := Checkpoint{UnixMs: 5, Base: 6, Position: 7}
@@ -67,6 +67,9 @@ func TestOtherRecordsRoundTrip(t *testing.T) {
 	}
 	if p, n, err := DecodeCheckpointEnd(AppendCheckpointEnd(nil, 9, 10)); err != nil || p != 9 || n != 10 {
 		t.Errorf("checkpoint end: %d %d %v", p, n, err)
+	}
+	if got, err := DecodeGap(AppendGap(nil, Gap{From: 11, To: 12})); err != nil || got != (Gap{From: 11, To: 12}) {
+		t.Errorf("gap: %+v, %v", got, err)
 	}
 	var placed []Placed
 	for i, c := range sampleUnit() {
@@ -84,7 +87,7 @@ func TestHostileRecords(t *testing.T) {
 		want error
 	}{
 		"empty":                 {"", ErrDamaged},
-		"type of later version": {"\x07", ErrUnknownType},
+		"type of later version": {"\x08", ErrUnknownType},
 		"type 0":                {"\x00", ErrUnknownType},
 		"another type":          {"\x02\x00", ErrDamaged},
 		"reserved op":           {"\x01\x00\x06\x00\x00", ErrDamaged},
@@ -101,8 +104,8 @@ func TestHostileRecords(t *testing.T) {
 	if _, err := DecodeDictionary([]byte("\x02" + huge)); !errors.Is(err, ErrDamaged) {
 		t.Errorf("huge dictionary: %v", err)
 	}
-	if _, err := DecodeSettled([]byte("\x03\x00\x00\x00\x00\x00")); !errors.Is(err, ErrDamaged) {
-		t.Errorf("settled with a byte too many: %v", err)
+	if _, err := DecodeSettled([]byte("\x03\x00\x00\x00\x00\x00\x80")); !errors.Is(err, ErrDamaged) {
+		t.Errorf("settled with half a bound: %v", err)
 	}
 }
 
@@ -122,8 +125,10 @@ func FuzzDecode(f *testing.F) {
 	f.Add(AppendCheckpointBegin(nil, Checkpoint{Position: 1}))
 	f.Add(AppendCheckpointChunk(nil, []Placed{{Seq: 1, Change: sampleUnit()[0]}}))
 	f.Add(AppendCheckpointEnd(nil, 1, 2))
+	f.Add(AppendGap(nil, Gap{From: 1, To: 2}))
 	f.Fuzz(func(t *testing.T, rec []byte) {
 		DecodeSettled(rec)
+		DecodeGap(rec)
 		DecodeCheckpointBegin(rec)
 		DecodeCheckpointEnd(rec)
 		DecodeCheckpointChunk(rec, nil)

@@ -11,6 +11,12 @@ import (
 type Settled struct {
 	UnixMs               int64 // when, in milliseconds since 1970
 	Position, Next, Part uint64
+	// Away: a process without the lane wrote this, so the database is where those before
+	// have left it.
+	Away bool
+	// Bounds are the later positions, rising, up to which the database may have
+	// everything: ends of cuts of which nobody knows whether they are in.
+	Bounds []uint64
 }
 
 // AppendSettled appends the record of s to dst.
@@ -19,7 +25,12 @@ func AppendSettled(dst []byte, s Settled) []byte {
 	dst = binary.AppendVarint(dst, s.UnixMs)
 	dst = binary.AppendUvarint(dst, s.Position)
 	dst = binary.AppendUvarint(dst, s.Next)
-	return binary.AppendUvarint(dst, s.Part)
+	dst = binary.AppendUvarint(dst, s.Part)
+	dst = append(dst, boolByte(s.Away))
+	for _, b := range s.Bounds {
+		dst = binary.AppendUvarint(dst, b)
+	}
+	return dst
 }
 
 // DecodeSettled decodes a record that AppendSettled made.
@@ -29,7 +40,34 @@ func DecodeSettled(rec []byte) (Settled, error) {
 		return Settled{}, err
 	}
 	s := Settled{UnixMs: d.varint(), Position: d.uvarint(), Next: d.uvarint(), Part: d.uvarint()}
+	if len(d.s) > 0 {
+		s.Away = d.byte() != 0
+	}
+	for len(d.s) > 0 {
+		s.Bounds = append(s.Bounds, d.uvarint())
+	}
 	return s, d.end()
+}
+
+// Gap says that the log has nothing of (From, To], since its disk failed, and that the
+// database has all of it.
+type Gap struct{ From, To uint64 }
+
+// AppendGap appends the record of g to dst.
+func AppendGap(dst []byte, g Gap) []byte {
+	dst = append(dst, byte(GapRecord))
+	dst = binary.AppendUvarint(dst, g.From)
+	return binary.AppendUvarint(dst, g.To)
+}
+
+// DecodeGap decodes a record that AppendGap made.
+func DecodeGap(rec []byte) (Gap, error) {
+	d, err := decoderOf(string(rec), GapRecord)
+	if err != nil {
+		return Gap{}, err
+	}
+	g := Gap{From: d.uvarint(), To: d.uvarint()}
+	return g, d.end()
 }
 
 // Checkpoint is the head of a dirty set written out: the coalesced changes of
@@ -121,7 +159,7 @@ func AppendDictionary(dst []byte, def Dictionary) []byte {
 		dst = appendString(dst, t.Schema)
 		dst = appendString(dst, t.Name)
 		dst = binary.AppendUvarint(dst, uint64(t.Space))
-		dst = append(dst, perDBByte(t.PerDB))
+		dst = append(dst, boolByte(t.PerDB))
 		for _, names := range [...][]string{t.KeyColumns, t.RowColumns, t.Columns} {
 			dst = binary.AppendUvarint(dst, uint64(len(names)))
 			for _, n := range names {
@@ -179,8 +217,8 @@ func (d *decoder) end() error {
 	return d.err
 }
 
-func perDBByte(perDB bool) byte {
-	if perDB {
+func boolByte(b bool) byte {
+	if b {
 		return 1
 	}
 	return 0

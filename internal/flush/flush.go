@@ -279,11 +279,11 @@ func (f *Flusher) take() {
 	f.pending = append(f.pending, cut)
 }
 
-// takeBehind takes a cut while it is in doubt whether the first that waits is in: it
-// stays behind that one. So a source's log can be folded during a long outage.
-func (f *Flusher) takeBehind() {
+// takeBehind takes a cut while it is in doubt whether those are in that waited when the
+// doubt began: it stays behind them. So a source's log can be folded during a long outage.
+func (f *Flusher) takeBehind(doubted int) {
 	cut := f.src.Cut()
-	if n := len(f.pending); n > 1 {
+	if n := len(f.pending); n > doubted {
 		f.pending[n-1].Merge(cut)
 		return
 	}

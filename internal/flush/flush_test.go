@@ -336,6 +336,22 @@ func TestALogThatFailsSealsTheLane(t *testing.T) {
 	})
 }
 
+func TestALaneThatWentBackIsSealedAgain(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.wait(l.e.write())
+		goBack := l.db.snapshot()
+		l.wait(l.e.write())
+		l.e.logFails = errors.New("input/output error")
+		l.wait(l.e.write())
+		goBack()
+		l.wait(l.e.write())
+		if !l.db.lane.Sealed || l.told(Rewound) != 1 {
+			t.Errorf("sealed %v; %v", l.db.lane.Sealed, l.s.told)
+		}
+		check(l.T, l.db, l.e)
+	})
+}
+
 func TestPauseAndDrain(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		l.s.f.Pause()

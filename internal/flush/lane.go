@@ -14,7 +14,7 @@ func (f *Flusher) open(ctx context.Context) error {
 		assumed.Next = 0 // where a cut ends that may be in, or not
 	}
 	if f.o.State == nil {
-		state, err := f.untilClaimed(ctx, f.o.Claim)
+		state, err := f.untilClaimed(ctx, f.o.Claim, len(f.pending))
 		if err != nil {
 			return err
 		}
@@ -40,8 +40,9 @@ func (f *Flusher) open(ctx context.Context) error {
 	return nil
 }
 
-// untilClaimed calls claim until it works or fails for good.
-func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) (sink.LaneState, error)) (sink.LaneState, error) {
+// untilClaimed calls claim until it works or fails for good. Meanwhile the first cuts, as
+// many as are doubted, stay as they are.
+func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) (sink.LaneState, error), doubted int) (sink.LaneState, error) {
 	for {
 		state, err := claim(ctx)
 		if err == nil {
@@ -53,7 +54,7 @@ func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) 
 		switch sink.ClassOf(err) {
 		case sink.Retry, sink.Ambiguous:
 			f.trouble(err)
-			f.takeBehind()
+			f.takeBehind(doubted)
 			err = f.backOff(ctx)
 		case sink.OwnTables:
 			if f.stats.fail(f.now(), stateOwnTables, err) {
@@ -71,7 +72,7 @@ func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) 
 // where the database is: at to, where it was, or somewhere else.
 func (f *Flusher) reclaim(ctx context.Context, to sink.Mark) error {
 	was := f.mark
-	state, err := f.untilClaimed(ctx, f.claimHeld)
+	state, err := f.untilClaimed(ctx, f.claimHeld, 1)
 	for err != nil {
 		if sink.ClassOf(err) != sink.Fenced || ctx.Err() != nil {
 			return err
@@ -79,9 +80,10 @@ func (f *Flusher) reclaim(ctx context.Context, to sink.Mark) error {
 		if _, err := f.ownPast(ctx, err); err != nil {
 			return err
 		}
-		state, err = f.untilClaimed(ctx, f.claimHeld)
+		state, err = f.untilClaimed(ctx, f.claimHeld, 1)
 	}
 	f.lane, f.mark = state, state.Mark
+	f.sealed = state.Sealed // an older state of the database may not be
 	switch state.Mark {
 	case to, was:
 		return nil

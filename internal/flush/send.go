@@ -31,8 +31,9 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	ops := f.work.ops[from:end]
 	f.parkMissing(ops)
 	b := f.build(ops, to)
-	if err := f.syncLog(ctx, cut.Position()); err != nil {
-		return err
+	sealed := f.sealed
+	if err := f.syncLog(ctx, cut.Position()); err != nil || f.sealed != sealed {
+		return err // without one it goes on, as a sealed lane
 	}
 	began := f.now()
 	result, err := f.o.Writer.Write(ctx, b)

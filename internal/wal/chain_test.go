@@ -66,6 +66,40 @@ func TestVoidSegmentStaysVoid(t *testing.T) {
 	sameRecords(t, got, want)
 }
 
+// TestPositionsOfLostRecordsAreNotGivenAgain: the power takes all pages of the segments
+// behind the first, and goes again at each operation of the next start.
+func TestPositionsOfLostRecordsAreNotGivenAgain(t *testing.T) {
+	for _, blanks := range []bool{true, false} {
+		for k := 0; k < 40; k++ {
+			fs := faultfs.New(1)
+			l := mustStart(t, small(fs))
+			var last rec
+			for l.Stats().Segments < 4 {
+				last = mustAppend(t, l, testRecord(0, 300))
+			}
+			im := imageOf(t, fs.Kill(1))
+			for _, s := range l.chain[1:] {
+				clear(im[s.name])
+				if !blanks {
+					im[s.name][2000] = 1
+				}
+			}
+			l.Close()
+			fs = im.fs(1)
+			fs.CutAt(k)
+			if l, err := Open(small(fs)); err == nil {
+				_ = l.Start()
+				l.Close()
+			}
+			l = mustStart(t, small(fs.PowerCut(uint64(k))))
+			if next := mustAppend(t, l, testRecord(1, 300)); next.pos <= last.pos {
+				t.Fatalf("cut at operation %d, blanks %v: %d was given out, and then %d", k, blanks, last.pos, next.pos)
+			}
+			mustClose(t, l)
+		}
+	}
+}
+
 // TestFrameElsewhereInItsSegmentDoesNotPass: a misdirected write.
 func TestFrameElsewhereInItsSegmentDoesNotPass(t *testing.T) {
 	fs := faultfs.New(1)

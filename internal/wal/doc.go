@@ -103,6 +103,11 @@
 // Open found as prevEnd. Frames in N behind it are not read from then on. N+1
 // names N too, but is lower. It is removed before, but it need not be.
 //
+// Positions that were given out before a crash are not given out again, though nothing of
+// their records, not even of their segments' headers, is left: segments have their names
+// on the disk before they are used, and Start begins above all of those. It removes the file
+// with the highest number only when the new header is on the disk.
+//
 // Crash in Start: before its header is durable there is only the old log, which
 // gives the same end, or a lower one that is still above all that was synced. After it there
 // is an empty segment more.

@@ -90,7 +90,7 @@ type header struct {
 	size    int64    // of the file
 	prev    uint64   // number of the predecessor, 0 for none
 	prevEnd Position // records of the predecessor that end later are void
-	after   Position // the records here come after this; above prevEnd if skipped to
+	after   Position // the records here come after this; above prevEnd if Repair found segments missing
 	durable Position // all bytes below were on the disk when this was written
 	carried uint64   // bytes of the unfinished record that goes on here
 	created int64    // Unix nanoseconds

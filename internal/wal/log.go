@@ -18,7 +18,7 @@ import (
 type Position uint64
 
 // Log is an open log. Its methods may be called by any number of goroutines, Open,
-// SkipTo and Start excepted.
+// Start excepted.
 type Log struct {
 	o    Options
 	fs   fsys.FS
@@ -95,6 +95,14 @@ func (l *Log) ID() string { return l.id.String() }
 
 // End returns the end of the last record, 0 if there never was one.
 func (l *Log) End() Position { return Position(l.end.Load()) }
+
+// Next returns the least position that a further record can have. All that were ever
+// given out are lower, also those of records that a crash has taken. Call it after Start.
+func (l *Log) Next() Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.active.position()
+}
 
 // Synced returns the position up to which everything is on the disk.
 func (l *Log) Synced() Position { return Position(l.synced.Load()) }

@@ -217,32 +217,6 @@ func TestBackgroundSync(t *testing.T) {
 	}
 }
 
-func TestSkipTo(t *testing.T) {
-	o := small(faultfs.New(1))
-	l := mustStart(t, o)
-	want := []rec{mustAppend(t, l, []byte("before"))}
-	mustClose(t, l)
-	for _, p := range []Position{5, 100001} {
-		l = mustOpen(t, o)
-		l.SkipTo(p)
-		if err := l.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if l.End() < p {
-			t.Fatalf("end: got %d, want at least %d", l.End(), p)
-		}
-		r := mustAppend(t, l, []byte("after"))
-		if r.pos <= p {
-			t.Fatalf("a record got position %d after a skip to %d", r.pos, p)
-		}
-		want = append(want, r)
-		mustClose(t, l)
-	}
-	l = mustOpen(t, o)
-	sameRecords(t, mustReplay(t, l, 0), want)
-	sameRecords(t, mustReplay(t, l, 100001), want[2:])
-}
-
 func TestRecordTooLarge(t *testing.T) {
 	o := small(faultfs.New(1))
 	o.MaxBytes = 5 * segmentBytesMin

@@ -337,3 +337,34 @@ func (b badFile) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return b.File.ReadAt(p, off)
 }
+
+// TestNoSpaceForNamesIsAFailure: with ENOSPC at any operation, also at one that makes a
+// segment's name durable, the log either goes on as one that the next Open understands, or
+// has failed.
+func TestNoSpaceForNamesIsAFailure(t *testing.T) {
+	for k := 20; k < 120; k++ {
+		fs := faultfs.New(1)
+		o := small(fs)
+		o.RetainBytes, o.RetainAge, o.MaxBytes = 100*segmentBytesMin, time.Hour, 10*segmentBytesMin
+		l := mustStart(t, o)
+		fs.FailAt(fs.Ops()+k, syscall.ENOSPC)
+		for range 250 {
+			if l.WaitRoom(t.Context()) != nil {
+				break
+			}
+			pos, err := l.Append(testRecord(0, 300))
+			if err != nil {
+				break
+			}
+			if l.WaitSynced(t.Context(), pos) != nil {
+				break
+			}
+			l.Trim(pos)
+		}
+		fs = fs.Kill(1)
+		l.Close()
+		if _, err := Open(small(fs)); err != nil {
+			t.Fatalf("ENOSPC at operation %d: %v", k, err)
+		}
+	}
+}

@@ -27,11 +27,12 @@ func (l *Log) read() error {
 			return err
 		}
 	}
-	l.seen, l.nextNumber = s, 1
+	s.above = 1
 	for _, f := range s.files {
 		l.bytes += f.fileSize
-		l.nextNumber = max(l.nextNumber, f.num+1)
+		s.above = max(s.above, f.num+1)
 	}
+	l.seen, l.nextNumber = s, s.above
 	for _, f := range s.chain {
 		l.chain = append(l.chain, &segment{segmentFile: *f, headerSynced: true})
 	}
@@ -43,18 +44,6 @@ func (l *Log) read() error {
 		})
 	}
 	return nil
-}
-
-// SkipTo lets the log go on at p or later: for a watermark beyond its end, which is
-// right after a failure of the log and wrong otherwise. Call it between Open and
-// Start. A p that is not beyond the end changes nothing.
-func (l *Log) SkipTo(p Position) {
-	if l.seen == nil {
-		panic("wal: SkipTo after Start")
-	}
-	if p > l.End() {
-		l.end.Store(uint64(p))
-	}
 }
 
 // Start makes durable what Open found and opens a new segment for appending, behind
@@ -89,6 +78,9 @@ func (l *Log) Start() error {
 	}
 	if err := l.begin(); err != nil {
 		return fmt.Errorf("log: begin a segment: %w", err)
+	}
+	if err := l.removeLast(); err != nil {
+		return fmt.Errorf("log: clean up: %w", err)
 	}
 	l.mu.Lock()
 	l.seen, l.stopped = nil, nil
@@ -144,7 +136,8 @@ func rewrite(file fsys.File, from, to int64) error {
 }
 
 // sweep removes what is not of the log: a tail's later segments, what a trim or an
-// allocation left. Segments that were allocated and never used become ready.
+// allocation left. Segments that were allocated and never used become ready. That with the
+// highest number stays for now: it tells how far positions may have been given out.
 func (l *Log) sweep() error {
 	inChain := map[uint64]bool{}
 	used := uint64(0)
@@ -179,12 +172,30 @@ func (l *Log) sweep() error {
 			l.ready = append(l.ready, s)
 			continue
 		}
+		if f.num+1 == l.seen.above && len(l.chain) > 0 {
+			l.seen.last = f
+			continue
+		}
 		if err := l.fs.Remove(f.name); err != nil {
 			return err
 		}
 		l.bytes -= f.fileSize
 	}
 	l.seen.files, l.seen.temps = l.seen.chain, nil
+	return l.fs.SyncDir(l.o.Dir)
+}
+
+// removeLast removes what sweep has left, now that the log goes on beyond it.
+func (l *Log) removeLast() error {
+	f := l.seen.last
+	if f == nil {
+		return nil
+	}
+	if err := l.fs.Remove(f.name); err != nil {
+		return err
+	}
+	l.seen.last = nil
+	l.bytes -= f.fileSize
 	return l.fs.SyncDir(l.o.Dir)
 }
 
@@ -249,8 +260,9 @@ func (l *Log) firstHeader(s *segment) header {
 	if n := len(l.chain); n > 0 {
 		last := l.chain[n-1]
 		h.prev, h.prevEnd = last.num, l.tail.last
-		// Beyond all that the void segments between may have given out.
-		h.base = max(h.base, last.base+Position(s.num-last.num)*Position(max(last.size, s.size)))
+		// Beyond all that the segments behind the last may have given out, also those whose
+		// pages were all lost, so that they look as if they had never been used.
+		h.base = max(h.base, last.base+Position(l.seen.above-last.num)*Position(max(last.size, s.size)))
 	}
 	h.durable = h.base
 	return h

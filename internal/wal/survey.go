@@ -60,6 +60,8 @@ type survey struct {
 	known   bool           // id is known
 	chain   []*segmentFile // the log, oldest first
 	durable Position       // the highest durable mark in any header
+	above   uint64         // no file has this number or a higher one
+	last    *segmentFile   // that Start is yet to remove
 }
 
 // look reads the headers of all segments and finds the chain.

@@ -99,7 +99,7 @@ func (l *Log) addReady() error {
 		old = nil
 	}
 	s, err := l.allocate(old)
-	if old == nil && isNoSpace(err) {
+	if old == nil && isNoSpace(err) && !errors.Is(err, errNames) {
 		if old = l.takeTrimmed(true); old != nil {
 			return l.remove(old) // and come again
 		}

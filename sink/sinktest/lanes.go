@@ -141,6 +141,45 @@ func testClaim(t *testing.T, b *base) {
 	}
 }
 
+func testMovedLane(t *testing.T, b *base) {
+	ctx := b.Context()
+	none := sink.LaneState{}
+	other := b.another(sqlsink.Options{})
+	claim := func(seen *sink.LaneState) error {
+		_, err := other.Claim(ctx, sink.Claim{ID: lane, LogID: "new", Start: true, Reset: true, ClearSealed: true, Mark: sink.Mark{Position: 77}, Seen: seen})
+		return err
+	}
+	b.must(b.sink.Seal(ctx))
+	is, _, err := b.sink.Lane(ctx, lane)
+	b.must(err)
+	for name, change := range map[string]func(l *sink.LaneState){
+		"none was there": func(l *sink.LaneState) { *l = none },
+		"log":            func(l *sink.LaneState) { l.LogID = "another" },
+		"epoch":          func(l *sink.LaneState) { l.Epoch-- },
+		"position":       func(l *sink.LaneState) { l.Mark.Position++ },
+		"part":           func(l *sink.LaneState) { l.Mark.Next, l.Mark.Part = 9, 1 },
+		"seal":           func(l *sink.LaneState) { l.Sealed = false },
+	} {
+		was := is
+		change(&was)
+		err := claim(&was)
+		b.wantClass(err, sink.Retry)
+		if now, _, _ := b.sink.Lane(ctx, lane); !errors.Is(err, sink.ErrLaneMoved) || now != is {
+			t.Errorf("%s: %v; the lane is %+v, it was %+v", name, err, now, is)
+		}
+	}
+	b.must(claim(&is))
+	if now, _, _ := b.sink.Lane(ctx, lane); now.LogID != "new" || now.Mark.Position != 77 || now.Sealed {
+		t.Errorf("taken as it was seen: %+v", now)
+	}
+	gone := sink.LaneID{Name: "lull", Lane: "gone"}
+	_, err = other.Claim(ctx, sink.Claim{ID: gone, LogID: "new", Start: true, Mark: is.Mark, Seen: &is})
+	if _, found, _ := other.Lane(ctx, gone); !errors.Is(err, sink.ErrLaneMoved) || found {
+		t.Errorf("a lane that is gone: %v, found %v", err, found)
+	}
+	b.claim(other, sink.Claim{ID: gone, LogID: "new", Start: true, Seen: &none})
+}
+
 func testReconnect(t *testing.T, b *base) {
 	// A claim that was stored, but whose answer did not arrive.
 	lost := b.claim(b.sink, sink.Claim{ID: lane, LogID: "log", Held: b.held})

@@ -69,6 +69,7 @@ func Run(t *testing.T, d *Dialect) {
 		{"own tables are made once", testOwnTables},
 		{"own tables in a schema of their own", testOwnSchema},
 		{"a lane is claimed, raised and fenced", testClaim},
+		{"a lane that has moved since it was seen is not taken", testMovedLane},
 		{"a reconnect after an unanswered claim", testReconnect},
 		{"sealing", testSeal},
 		{"marks are kept exactly once", testMarks},

@@ -115,6 +115,9 @@ func (s *Sink) claimRow(ctx context.Context, session Session, c sink.Claim, wait
 			"lane %s of %s: log %s holds it at epoch %d, want log %s at epoch %d",
 			c.ID.Lane, c.ID.Name, state.LogID, state.Epoch, c.Held.LogID, c.Held.Epoch)}
 	}
+	if err := c.Check(state); err != nil {
+		return sink.LaneState{}, err
+	}
 	state.LogID, state.Epoch = c.LogID, max(state.Epoch, c.Held.Epoch, s.epoch)+1
 	if c.Reset {
 		state.Mark, state.CatchingUp = c.Mark, false
@@ -143,6 +146,9 @@ func (s *Sink) newLane(ctx context.Context, session Session, c sink.Claim) (sink
 	if !c.Start {
 		return sink.LaneState{}, &sink.Error{Class: sink.Fenced, Err: fmt.Errorf(
 			"lane %s of %s: its row is gone, want epoch %d", c.ID.Lane, c.ID.Name, c.Held.Epoch)}
+	}
+	if err := c.Check(sink.LaneState{}); err != nil {
+		return sink.LaneState{}, err
 	}
 	state := sink.LaneState{LogID: c.LogID, Epoch: max(c.Held.Epoch, s.epoch) + 1, Mark: c.Mark, FlushedAt: time.Now().UTC()}
 	_, err := session.Exec(ctx, `INSERT INTO `+s.d.OwnTable(laneTable)+` (name, lane, `+laneColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,

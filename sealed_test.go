@@ -1,0 +1,189 @@
+package lull_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lullcache/lull"
+	"github.com/lullcache/lull/internal/fsys/faultfs"
+	"github.com/lullcache/lull/sink"
+)
+
+// sealed is a database that went on when the log's disk had failed.
+type sealed struct {
+	s      sink.Sink
+	direct *sql.DB
+	fs     *faultfs.FS // as the process left it
+	older  []string    // statements that put an older backup back
+}
+
+func newSealed(t *testing.T, log lull.LogOptions) *sealed {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "test.db")
+	p := placeAt(t, "sqlite", "sqlite:"+file)
+	l := &sealed{s: sqliteAt(t, file), direct: p.direct, fs: faultfs.New(1)}
+	db, err := onFS(t, l.fs, l.s, func(o *lull.Options) { o.Log = log })
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, db, "k", "first")
+	syncDB(t, db)
+	lane := strings.Split(p.rows(t, "SELECT position, epoch FROM lull_lanes")[0], "|")
+	l.older = []string{
+		fmt.Sprintf("UPDATE lull_lanes SET position = %s, epoch = %s, sealed = 0", lane[0], lane[1]),
+		"UPDATE lull_strings SET value = 'first'",
+	}
+	lull.Flusher(db).Pause()
+	set(t, db, "k", "last")
+	l.fs.FailAt(l.fs.Ops()+1, syscall.EIO)
+	wantErr(t, db.SyncDisk(t.Context()), lull.ErrReadOnly)
+	lull.Flusher(db).Resume()
+	syncDB(t, db)
+	l.fs = l.fs.Kill(1)
+	leave(t, db)
+	l.s = sqliteAt(t, file) // of another process, which knows nothing of that one
+	return l
+}
+
+// goBack puts the older backup back.
+func (l *sealed) goBack(t *testing.T) {
+	for _, s := range l.older {
+		if _, err := l.direct.Exec(s); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+var sealedLog = lull.LogOptions{SegmentBytes: 64 << 10, SyncEvery: time.Hour}
+
+// TestASealedLaneGoesBackWhileItIsTaken: SQL alone had what the log lost. When an older
+// backup takes its place between the look at the lane and the claim, that is gone, and said to be.
+func TestASealedLaneGoesBackWhileItIsTaken(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprintf("late %v", late), func(t *testing.T) {
+			l := newSealed(t, sealedLog)
+			var once sync.Once
+			s := &startSink{Sink: l.s, before: func() { once.Do(func() { l.goBack(t) }) }}
+			s.away.Store(late)
+			db, err := onFS(t, l.fs.PowerCut(3), s, nil)
+			if late {
+				err = l.syncError(t, db, err, s)
+			}
+			if err == nil || !strings.Contains(err.Error(), "was lost when the log's disk failed") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestAnotherLogsLaneComesWhileItIsTaken: a database of another log takes the place of the
+// one that was looked at. It is left alone.
+func TestAnotherLogsLaneComesWhileItIsTaken(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprintf("late %v", late), func(t *testing.T) {
+			l := newSealed(t, sealedLog)
+			l.older[0] = "UPDATE lull_lanes SET log_id = '00112233445566778899aabbccddeeff', position = 1000, epoch = 3, sealed = 0"
+			var once sync.Once
+			s := &startSink{Sink: l.s, before: func() { once.Do(func() { l.goBack(t) }) }}
+			s.away.Store(late)
+			db, err := onFS(t, l.fs, s, nil)
+			if late {
+				err = l.syncError(t, db, err, s)
+			}
+			if err == nil || !strings.Contains(err.Error(), "another Lull uses the name") {
+				t.Errorf("got %v", err)
+			}
+			var epoch int
+			if err := l.direct.QueryRow("SELECT epoch FROM lull_lanes WHERE position = 1000").Scan(&epoch); err != nil || epoch != 3 {
+				t.Errorf("the lane is at epoch %d, %v", epoch, err)
+			}
+		})
+	}
+}
+
+// syncError lets a late start find its database, and returns how flushing ends.
+func (l *sealed) syncError(t *testing.T, db *lull.DB, err error, s *startSink) error {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, db, "other", "1")
+	s.away.Store(false)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	defer leave(t, db)
+	return db.Sync(ctx)
+}
+
+// TestALaneMovesAllTheTimeWhileItIsTaken: the start goes on without it, and takes it when
+// it stands still.
+func TestALaneMovesAllTheTimeWhileItIsTaken(t *testing.T) {
+	l := newSealed(t, sealedLog)
+	var moves atomic.Int32
+	s := &startSink{Sink: l.s, before: func() {
+		if moves.Add(1) < 20 {
+			if _, err := l.direct.Exec("UPDATE lull_lanes SET epoch = epoch + 1"); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	db, err := onFS(t, l.fs.PowerCut(3), s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeDB(t, db)
+	set(t, db, "other", "1")
+	syncDB(t, db)
+	if got := stringsInSQL(t, l.s); got["k"] != "last" || got["other"] != "1" || moves.Load() < 20 {
+		t.Errorf("SQL has %q after %d moves", got, moves.Load())
+	}
+}
+
+// TestTheLogIsFoldedBehindASealedLane: the log cannot say that SQL went on when it failed.
+// Starts without the database have to leave that place as it was.
+func TestTheLogIsFoldedBehindASealedLane(t *testing.T) {
+	const segment = 4 << 10
+	log := lull.LogOptions{SegmentBytes: segment, MaxBytes: 24 * segment, SyncEvery: time.Hour}
+	l := newSealed(t, log)
+	var db *lull.DB
+	s := &startSink{Sink: l.s}
+	s.away.Store(true)
+	n := 0
+	for life := range 3 {
+		folded := make(chan struct{}, 100)
+		var err error
+		db, err = onFS(t, l.fs, s, func(o *lull.Options) {
+			o.Log = log
+			o.OnEvent = func(e lull.Event) {
+				if e.Kind == lull.EventCheckpoint {
+					folded <- struct{}{}
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(folded) < 4 {
+			n++
+			set(t, db, "other", fmt.Sprint(n))
+		}
+		if life < 2 {
+			l.fs = l.fs.Kill(1)
+			leave(t, db)
+		}
+	}
+	defer closeDB(t, db)
+	s.away.Store(false)
+	syncDB(t, db)
+	if got := stringsInSQL(t, l.s); got["k"] != "last" || got["other"] != fmt.Sprint(n) {
+		t.Errorf("SQL has %q, wanted %d", got, n)
+	}
+}
