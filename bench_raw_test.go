@@ -131,7 +131,7 @@ func (r *raw) copy(b *testing.B, rows, round int) {
 	b.Helper()
 	_, err := r.pg.CopyFrom(b.Context(), pgx.Identifier{"events"}, []string{"topic", "id", "player", "amount"},
 		pgx.CopyFromSlice(rows, func(i int) ([]any, error) {
-			return []any{"signup", strconv.Itoa(round) + "-" + strconv.Itoa(i), int64(i), 12.5}, nil
+			return []any{"signup", strconv.Itoa(1_790_000_000_000+round) + "-" + strconv.Itoa(i), int64(i), 12.5}, nil // ids as XADD gives them
 		}))
 	if err != nil {
 		b.Fatal(err)

@@ -48,7 +48,7 @@ func measureReplay(b *run) {
 		b.say("%s records in %.2f s, %.2f s with an empty log", count(float64(records)), took, empty)
 		l.kill()
 	}
-	b.out.row(Row{fmt.Sprintf("replay of %s log records", count(float64(records))), "–", "≥ 2 M/s", rates.text(count) + "/s (connections are refused until it is done)", yesNo(rates.median() >= 2e6)})
+	b.out.row(Row{fmt.Sprintf("replay of %s log records", count(float64(records))), "–", "≥ 2 M/s", rates.text(count) + "/s (`-LOADING` until it is done)", yesNo(rates.median() >= 2e6)})
 	b.out.row(Row{"memory after that, beside before", "–", "≤ " + times(1), memory.text(times), yesNo(memory.median() <= 1.02)})
 }
 
