@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -27,8 +28,9 @@ const (
 
 // TestLinearizable: clients use few keys at the same time, and Lull is killed and
 // started again in between; half of its lives have next to no memory for clean keys, and
-// in half of the histories the database goes away and comes back. There has to be an order of all commands on a key that
-// explains each answer, in which a command stands between its sending and its answer.
+// in half of the histories the database goes away and comes back. Some commands come in MULTI and EXEC, over generic
+// and mapped keys, and some keys expire. There has to be an order of all that explains each
+// answer, in which what was sent stands between its sending and its answer.
 // One that was not answered stands before the kill, or nowhere: what did not happen
 // by then must not happen later.
 func TestLinearizable(t *testing.T) {
@@ -75,7 +77,12 @@ type history struct {
 }
 
 // call is what a client asks.
-type call struct{ verb, key, arg string }
+type call struct {
+	verb, arg string
+	ms        int // the time to live, where the verb has one
+	slot      int // which key of the history
+	key       string
+}
 
 // answer is what it was told.
 type answer struct {
@@ -139,23 +146,21 @@ func (h *history) live(t *testing.T, in *instance, seed uint64, kill bool, after
 	}
 }
 
-// client sends one command after the other. It returns the one that got no answer.
+// client sends one ask after the other. It returns the one that got no answer.
 func (h *history) client(t *testing.T, in *instance, id int, rng *rand.Rand) *porcupine.Operation {
 	rdb := in.client()
 	defer rdb.Close()
 	conn := rdb.Conn()
 	defer conn.Close()
 	for range linearOps {
-		c := h.pick(rng)
-		op := porcupine.Operation{ClientId: id, Input: c, Call: h.now()}
-		reply, err := conn.Do(context.Background(), c.command()...).Result()
+		a := h.pick(rng)
+		op := porcupine.Operation{ClientId: id, Input: a, Call: h.now()}
+		text, err := a.send(conn)
 		op.Return = h.now()
 		h.rep.sent.Add(1)
 		switch {
-		case err == redis.Nil:
-			op.Output = answer{text: "nil", known: true}
 		case err == nil:
-			op.Output = answer{text: fmt.Sprint(reply), known: true}
+			op.Output = answer{text: text, known: a.calls[0].verb != "LULL FORGET"}
 		case !isReply(err):
 			h.rep.unanswered.Add(1)
 			op.Output = answer{maybe: true}
@@ -165,10 +170,8 @@ func (h *history) client(t *testing.T, in *instance, id int, rng *rand.Rand) *po
 		case h.refusal(err):
 			h.rep.refused.Add(1)
 			continue
-		case strings.HasPrefix(err.Error(), "ERR value is not an integer"):
-			op.Output = answer{text: "not an integer", known: true}
 		default:
-			t.Errorf("%v: %v", c, err)
+			t.Errorf("%v: %v", a.calls, err)
 			continue
 		}
 		h.rep.acked.Add(1)
@@ -179,38 +182,104 @@ func (h *history) client(t *testing.T, in *instance, id int, rng *rand.Rand) *po
 	return nil
 }
 
-// pick chooses a command. Keys are few, so that clients meet: two generic strings,
-// and a row of a mapped table, which holds numbers only.
-func (h *history) pick(rng *rand.Rand) call {
-	n := rng.Uint32()
-	if rng.IntN(3) == 0 {
-		verbs := []string{"GET", "GET", "SET", "INCR", "INCR", "DEL", "LULL FORGET"}
-		return call{verbs[rng.IntN(len(verbs))], fmt.Sprintf("views:linear-%d", h.number), fmt.Sprint(n)}
+// send sends a command alone, several in MULTI and EXEC, and returns what they answer.
+func (a ask) send(conn *redis.Conn) (string, error) {
+	ctx := context.Background()
+	if len(a.calls) == 1 {
+		reply, err := conn.Do(ctx, a.calls[0].command()...).Result()
+		return answerText(reply, err)
 	}
-	verbs := []string{"GET", "GET", "SET", "SET", "INCR", "INCR", "DEL", "APPEND", "LULL FORGET"}
-	arg := fmt.Sprint(n)
-	if rng.IntN(3) == 0 {
-		arg = fmt.Sprintf("x%d", n)
+	if err := conn.Do(ctx, "MULTI").Err(); err != nil {
+		return "", err
 	}
-	return call{verbs[rng.IntN(len(verbs))], fmt.Sprintf("linear-%d-%d", h.number, rng.IntN(2)), arg}
+	for _, c := range a.calls {
+		if err := conn.Do(ctx, c.command()...).Err(); err != nil {
+			if isReply(err) {
+				err = errors.Join(err, conn.Do(ctx, "DISCARD").Err())
+			}
+			return "", err
+		}
+	}
+	replies, err := conn.Do(ctx, "EXEC").Slice()
+	if err != nil {
+		return "", err
+	}
+	texts := make([]string, len(replies))
+	for i, reply := range replies {
+		failed, _ := reply.(error)
+		if texts[i], err = answerText(reply, failed); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(texts, "|"), nil
+}
+
+// answerText is a reply as the model has it.
+func answerText(reply any, err error) (string, error) {
+	switch {
+	case err == redis.Nil || err == nil && reply == nil:
+		return "nil", nil
+	case err != nil && strings.HasPrefix(err.Error(), "ERR value is not an integer"):
+		return "not an integer", nil
+	}
+	return fmt.Sprint(reply), err
+}
+
+// pick chooses what to send: a command, or a few in a MULTI.
+func (h *history) pick(rng *rand.Rand) ask {
+	if rng.IntN(5) > 0 {
+		return ask{calls: []call{h.pickCall(rng)}}
+	}
+	var a ask
+	for len(a.calls) < 2+rng.IntN(2) {
+		if c := h.pickCall(rng); c.verb != "LULL FORGET" {
+			a.calls = append(a.calls, c)
+		}
+	}
+	return a
+}
+
+// pickCall chooses a command. Keys are few, so that clients meet: two generic strings,
+// and a row of a mapped table, which holds numbers only and does not expire.
+func (h *history) pickCall(rng *rand.Rand) call {
+	verbs := []string{"GET", "GET", "GET", "SET", "SET", "INCR", "INCR", "DEL", "APPEND", "LULL FORGET", "SET PX", "PEXPIRE", "PERSIST"}
+	c := call{slot: rng.IntN(linearSlots), arg: fmt.Sprint(rng.Uint32()), ms: 1 + rng.IntN(60)}
+	c.key = fmt.Sprintf("linear-%d-%d", h.number, c.slot)
+	switch {
+	case c.slot == linearSlots-1:
+		c.key = fmt.Sprintf("views:linear-%d", h.number)
+		verbs = []string{"GET", "GET", "SET", "INCR", "INCR", "DEL", "LULL FORGET"}
+	case rng.IntN(3) == 0:
+		c.arg = "x" + c.arg
+	}
+	c.verb = verbs[rng.IntN(len(verbs))]
+	return c
 }
 
 func (c call) command() []any {
-	var args []any
-	for _, word := range strings.Fields(c.verb) {
-		args = append(args, word)
+	switch c.verb {
+	case "SET", "APPEND":
+		return []any{c.verb, c.key, c.arg}
+	case "SET PX":
+		return []any{"SET", c.key, c.arg, "PX", c.ms}
+	case "PEXPIRE":
+		return []any{c.verb, c.key, c.ms}
+	case "LULL FORGET":
+		return []any{"LULL", "FORGET", c.key}
 	}
-	args = append(args, c.key)
-	if c.verb == "SET" || c.verb == "APPEND" {
-		args = append(args, c.arg)
-	}
-	return args
+	return []any{c.verb, c.key}
 }
+
+func (c call) String() string { return fmt.Sprint(c.command()...) }
 
 // check looks for the order.
 func (h *history) check(t *testing.T) {
 	h.rep.histories.Add(1)
 	model := linearModel.ToModel()
+	for i := range h.ops {
+		op := &h.ops[i]
+		op.Input = ask{calls: op.Input.(ask).calls, from: op.Call, to: op.Return}
+	}
 	result, info := porcupine.CheckOperationsVerbose(model, h.ops, endWait)
 	if result == porcupine.Ok {
 		return
