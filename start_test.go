@@ -3,6 +3,7 @@ package lull_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,6 +20,7 @@ import (
 type startSink struct {
 	sink.Sink
 	away   atomic.Bool
+	busy   atomic.Bool  // takes no claims
 	reads  atomic.Int64 // so many fail
 	before func()       // before a claim
 	claim  func()       // after a claim is in; its caller then learns nothing of it
@@ -41,7 +43,7 @@ func (s *startSink) Read(ctx context.Context, q []sink.Query, row func(int, []va
 }
 
 func (s *startSink) Claim(ctx context.Context, c sink.Claim) (sink.LaneState, error) {
-	if s.away.Load() {
+	if s.away.Load() || s.busy.Load() {
 		return sink.LaneState{}, errStartAway
 	}
 	if s.before != nil {
@@ -108,6 +110,39 @@ func TestAFirstStartThatDiesWithTheLane(t *testing.T) {
 	syncDB(t, db)
 	if got := stringsInSQL(t, s)["k"]; got != "v" {
 		t.Errorf("SQL has %q", got)
+	}
+}
+
+// TestAFirstStartFoldsItsLogBeforeItHasTheLane: what was ever written is in checkpoints then,
+// and the log does not begin at its beginning any more.
+func TestAFirstStartFoldsItsLogBeforeItHasTheLane(t *testing.T) {
+	const segment = 4 << 10
+	s := newSQLite(t, t.TempDir())
+	first := &startSink{Sink: s}
+	first.busy.Store(true)
+	folded := make(chan struct{}, 100)
+	db, err := onFS(t, faultfs.New(1), first, func(o *lull.Options) {
+		o.Log = lull.LogOptions{SegmentBytes: segment, MaxBytes: 24 * segment}
+		o.OnEvent = func(e lull.Event) {
+			if e.Kind == lull.EventCheckpoint {
+				folded <- struct{}{}
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeDB(t, db)
+	set(t, db, "first", "1")
+	n := 0
+	for len(folded) < 4 || db.Stats().Log.Oldest == 0 {
+		n++
+		set(t, db, "other", fmt.Sprint(n))
+	}
+	first.busy.Store(false)
+	syncDB(t, db)
+	if got := stringsInSQL(t, s); got["first"] != "1" || got["other"] != fmt.Sprint(n) {
+		t.Errorf("SQL has %q, wanted %d", got, n)
 	}
 }
 

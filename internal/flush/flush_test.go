@@ -352,6 +352,45 @@ func TestALaneThatWentBackIsSealedAgain(t *testing.T) {
 	})
 }
 
+func TestASealedLaneIsNotWrittenInParts(t *testing.T) {
+	for _, already := range []bool{false, true} {
+		inLab(t, Options{MaxTransactionRows: 2}, func(l *lab) {
+			l.e.logFails = errors.New("input/output error")
+			if already {
+				l.wait(l.e.write())
+			}
+			l.s.f.Pause()
+			for range 20 {
+				l.e.write()
+			}
+			l.s.f.Resume()
+			l.wait(l.e.write())
+			check(l.T, l.db, l.e)
+		})
+	}
+}
+
+// TestALookAtTheLaneFails: after a COMMIT that was not answered the database goes back, so
+// that the claim finds another lane, and then it cannot be asked.
+func TestALookAtTheLaneFails(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.wait(l.e.write())
+		goBack := l.db.snapshot()
+		l.failOnce(lostButIn)
+		l.wait(l.e.write()) // at a higher epoch from here on
+		l.db.before = func() {
+			goBack()
+			l.db.looks = 2
+		}
+		l.failOnce(lostNotIn)
+		l.wait(l.e.write())
+		if l.db.looks != 0 || l.told(Rewound) != 1 {
+			t.Errorf("%d looks are left; %v", l.db.looks, l.s.told)
+		}
+		check(l.T, l.db, l.e)
+	})
+}
+
 func TestPauseAndDrain(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		l.s.f.Pause()

@@ -47,6 +47,8 @@ type database struct {
 	lastID  int64
 	writes  int // transactions that were committed
 	unclear bool
+	looks   int    // so many looks at the lane fail
+	before  func() // the next claim
 
 	// fault says what happens to the next transaction.
 	fault   func() fault
@@ -97,10 +99,18 @@ func (db *database) snapshot() func() {
 func (db *database) Lane(context.Context, sink.LaneID) (sink.LaneState, bool, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	if db.looks > 0 {
+		db.looks--
+		return sink.LaneState{}, false, &sink.Error{Class: sink.Retry, Err: errors.New("no connection")}
+	}
 	return db.lane, db.found, nil
 }
 
 func (db *database) Claim(_ context.Context, c sink.Claim) (sink.LaneState, error) {
+	if f := db.before; f != nil {
+		db.before = nil
+		f()
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.fault() != noFault {
@@ -149,6 +159,9 @@ func (db *database) Write(ctx context.Context, b *sink.Batch) (sink.Result, erro
 		if t := &b.Tables[i]; db.gone[t.Table.Name] && t.Parked == nil {
 			return sink.Result{}, &sink.Error{Class: sink.TableGone, Table: t.Table.Name, Reason: sink.Reason{Message: "does not exist"}}
 		}
+	}
+	if db.lane.Sealed && b.From.Next == 0 && b.To.Next != 0 {
+		panic("a sealed lane is written in parts")
 	}
 	if f == lostNotIn {
 		db.unclear = true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lullcache/lull/internal/fsys/faultfs"
@@ -215,6 +216,24 @@ func TestBackgroundSync(t *testing.T) {
 	if l2.tail.durable < r.pos {
 		t.Fatalf("the durable mark is %d, below the record at %d", l2.tail.durable, r.pos)
 	}
+}
+
+// TestStartSyncNeedsNobodyWhoWaits: a sync that was begun ends, and no time has to pass.
+func TestStartSyncNeedsNobodyWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustStart(t, small(faultfs.New(1)))
+		r := mustAppend(t, l, []byte("a"))
+		synctest.Wait()
+		if l.Synced() >= r.pos {
+			t.Fatal("synced before it was asked for")
+		}
+		l.StartSync()
+		synctest.Wait()
+		if l.Synced() < r.pos {
+			t.Errorf("synced up to %d, wanted %d", l.Synced(), r.pos)
+		}
+		mustClose(t, l)
+	})
 }
 
 func TestRecordTooLarge(t *testing.T) {
