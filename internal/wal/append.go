@@ -140,6 +140,9 @@ func (l *Log) roll(carried int) error {
 		prev: old.num, prevEnd: l.End(), after: l.End(),
 		durable: l.durable, carried: uint64(carried), created: l.o.World.Now().UnixNano(),
 	}
+	if l.o.Preamble != nil {
+		next.preamble = crc32.Checksum(l.preamble, castagnoli)
+	}
 	next.state = headerValid
 	if err := next.putHeader(); err != nil {
 		return l.fail(err)

@@ -2,8 +2,10 @@ package wal
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -315,6 +317,61 @@ func TestRepairOfRandomDamage(t *testing.T) {
 		checkRepair(t, im, want, len(want))
 		if t.Failed() {
 			t.Fatalf("k=%d", k)
+		}
+	}
+}
+
+// TestALostPreambleIsNotReplacedByAnother: two processes wrote with preambles of their own.
+// Where that of a segment is damaged, its records come after the same from elsewhere, or not
+// at all.
+func TestALostPreambleIsNotReplacedByAnother(t *testing.T) {
+	fs := faultfs.New(1)
+	all := func(l *Log) (got []string, err error) {
+		now := ""
+		err = l.Replay(0, func(p []byte) error { now = string(p); return nil }, func(_ Position, rec []byte) error {
+			got = append(got, now+" "+string(rec[:8]))
+			return nil
+		})
+		return got, err
+	}
+	var numbers [][]*segment
+	n := 0
+	for life, segments := range []int{1, 3, 1} {
+		o := small(fs)
+		o.Preamble = func(dst []byte) []byte { return fmt.Appendf(dst, "preamble %d", life) }
+		l := mustStart(t, o)
+		from := len(l.chain) - 1
+		for len(l.chain) < from+segments || n < 3 {
+			mustAppend(t, l, testRecord(n, 300))
+			n++
+		}
+		mustAppend(t, l, testRecord(n, 300))
+		n++
+		numbers = append(numbers, l.chain[from:])
+		mustClose(t, l)
+	}
+	l := mustOpen(t, small(fs))
+	want, err := all(l)
+	if err != nil || len(want) != n {
+		t.Fatal(len(want), err)
+	}
+	im := imageOf(t, fs.Kill(1))
+	for _, c := range []struct {
+		segment *segment
+		found   bool
+	}{{numbers[0][0], false}, {numbers[1][0], true}, {numbers[1][1], true}, {numbers[1][2], true}, {numbers[2][0], false}} {
+		damaged := im.clone()
+		damaged[c.segment.name][frameStart+frameHeader]++
+		fs := damaged.fs(1)
+		if _, err := Repair(fs, testDir); err != nil {
+			t.Fatal(err)
+		}
+		got, err := all(mustOpen(t, small(fs)))
+		if c.found && (err != nil || !slices.Equal(got, want)) {
+			t.Errorf("%s: %q, %v", c.segment.name, got, err)
+		}
+		if !c.found && (!errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "preamble")) {
+			t.Errorf("%s: %q, %v", c.segment.name, got, err)
 		}
 	}
 }

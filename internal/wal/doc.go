@@ -23,7 +23,9 @@
 //	header    0       8         12      16       32       40     48     56
 //	          | magic | version | crc   | log id | number | base | size |
 //	          56     64        72      80        88        96        104 124
-//	          | prev | prevEnd | after | durable | carried | created | 0 | crc |
+//	          | prev | prevEnd | after | durable | carried | created | preamble | crc |
+//
+//	preamble  the CRC of the preamble's data (4), and zeros
 //
 //	frame     0     4        8      12         16
 //	          | crc | length | kind | data crc | data … zeros to a multiple of 8 |

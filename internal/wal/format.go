@@ -94,6 +94,9 @@ type header struct {
 	durable Position // all bytes below were on the disk when this was written
 	carried uint64   // bytes of the unfinished record that goes on here
 	created int64    // Unix nanoseconds
+	// preamble is the CRC of the preamble's data, 0 if there is none: should it be lost,
+	// another segment may have the same.
+	preamble uint32
 }
 
 func (h *header) encode() []byte {
@@ -109,6 +112,7 @@ func (h *header) encode() []byte {
 	} {
 		b = le.AppendUint64(b, v)
 	}
+	b = le.AppendUint32(b, h.preamble)
 	b = b[:headerSize-4]
 	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
@@ -143,6 +147,7 @@ func decodeHeader(b []byte) (h header, state headerState, version uint32) {
 	h.number, h.base, h.size = word(0), Position(word(1)), int64(word(2))
 	h.prev, h.prevEnd, h.after = word(3), Position(word(4)), Position(word(5))
 	h.durable, h.carried, h.created = Position(word(6)), word(7), int64(word(8))
+	h.preamble = le.Uint32(b[104:])
 	return h, headerValid, version
 }
 

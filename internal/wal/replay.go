@@ -20,13 +20,13 @@ func (l *Log) Replay(after Position, preamble func(rec []byte) error, fn func(po
 	if after < from {
 		return fmt.Errorf("%w: %d, asked for what follows %d", ErrTrimmed, from, after)
 	}
-	first := len(chain) - 1
+	all, first := chain, len(chain)-1
 	for first > 0 && (chain[first].prevEnd > after || chain[first].carried > 0) {
 		first--
 	}
 	chain = chain[first:]
 	at, err := walk(l.fs, l.id, chain, upTo, visitor{
-		preamble: preamble,
+		preamble: preamble, all: all,
 		record: func(pos Position, rec []byte) error {
 			if pos <= after {
 				return nil

@@ -228,11 +228,15 @@ func (l *Log) begin() error {
 	defer l.mu.Unlock()
 	s := l.ready[0]
 	s.header, s.state = l.firstHeader(s), headerValid
+	var p []byte
+	if l.o.Preamble != nil {
+		p = l.o.Preamble(nil)
+		s.preamble = crc32.Checksum(p, castagnoli)
+	}
 	if err := s.putHeader(); err != nil {
 		return err
 	}
 	if l.o.Preamble != nil {
-		p := l.o.Preamble(nil)
 		if frameSize(len(p)) > s.rest()/2 {
 			return fmt.Errorf("%w: the preamble has %d bytes, a segment %d", ErrTooLarge, len(p), s.size)
 		}

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"fmt"
+	"hash/crc32"
 	"math"
 
 	"github.com/lullcache/lull/internal/fsys"
@@ -15,6 +16,7 @@ type visitor struct {
 	// frame gets every frame; rec is the record that it completes, or nil.
 	frame    func(seg int, f frame, rec []byte) error
 	preamble func(rec []byte) error
+	all      []*segmentFile // that may have a preamble which another has lost
 	record   func(pos Position, rec []byte) error
 	mark     func(m mark)
 }
@@ -137,6 +139,32 @@ func (w *walker) visit(f frame, pos Position, rec []byte, whole bool) error {
 		w.at.last = pos // of a record whose beginning was trimmed or lost
 	case f.kind == kindLost:
 		w.lostTo = pos
+		if f.off == frameStart && w.v.preamble != nil {
+			return w.lostPreamble(w.chain[w.at.seg])
+		}
 	}
 	return nil
+}
+
+// lostPreamble gives the visitor the preamble of a segment that has lost it, from another
+// that has the same. With that of just any other, records would be misread.
+func (w *walker) lostPreamble(s *segmentFile) error {
+	for _, other := range w.v.all {
+		if s.preamble == 0 || other.preamble != s.preamble {
+			continue
+		}
+		r, err := other.open(w.fs, w.id)
+		if err != nil {
+			return fmt.Errorf("log: %w", err)
+		}
+		f, ok, err := r.next()
+		r.file.Close()
+		if err != nil {
+			return err
+		}
+		if ok && f.kind == kindPreamble && crc32.Checksum(f.data, castagnoli) == s.preamble {
+			return w.v.preamble(f.data)
+		}
+	}
+	return &DamageError{File: s.name, Offset: frameStart, Why: "the preamble of the segment was lost, and no other has the same, so its records cannot be read"}
 }
