@@ -4,8 +4,9 @@
 //
 // With the tag, LULL_FAILPOINT=name:nth=kill ends the process with SIGKILL when the
 // place is reached for the nth time, and LULL_FAILPOINT=name:nth=sleep makes
-// whoever reaches it then wait for a second; =stop stops the process (SIGSTOP) until
-// somebody else lets it go on. Several are separated by commas.
+// whoever reaches it then wait for a second; =slow makes each wait for 40 ms from then
+// on; =stop stops the process (SIGSTOP) until somebody else lets it go on. Several are
+// separated by commas.
 package failpoint
 
 // Point is a place. It is a constant, so that a program without failpoints does

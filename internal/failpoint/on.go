@@ -14,20 +14,28 @@ import (
 	"time"
 )
 
-// pause is how long "sleep" takes.
-const pause = time.Second
+// pause is how long "sleep" takes, and slow how long "slow" does each time.
+const (
+	pause = time.Second
+	slow  = 40 * time.Millisecond
+)
 
 // armed is a place at which something is to happen.
 type armed struct {
 	left   atomic.Int64 // how often it has to be reached still
 	action func()
+	always bool // from then on, each time
 }
 
 var points = sync.OnceValue(func() map[Point]*armed { return parse(os.Getenv("LULL_FAILPOINT")) })
 
 // Hit does what the environment asks for at p.
 func Hit(p Point) {
-	if a := points()[p]; a != nil && a.left.Add(-1) == 0 {
+	a := points()[p]
+	if a == nil {
+		return
+	}
+	if left := a.left.Add(-1); left == 0 || left < 0 && a.always {
 		a.action()
 	}
 }
@@ -44,7 +52,7 @@ func parse(text string) map[Point]*armed {
 		name, nth, _ := strings.Cut(place, ":")
 		n, err := strconv.ParseInt(nth, 10, 64)
 		if err != nil || n < 1 || !known(Point(name)) {
-			panic(fmt.Sprintf("LULL_FAILPOINT: %q: want name:nth=kill, =sleep or =stop, and a name of %v", one, All()))
+			panic(fmt.Sprintf("LULL_FAILPOINT: %q: want name:nth=kill, =sleep, =slow or =stop, and a name of %v", one, All()))
 		}
 		a := &armed{}
 		a.left.Store(n)
@@ -53,6 +61,8 @@ func parse(text string) map[Point]*armed {
 			a.action = kill
 		case "sleep":
 			a.action = func() { time.Sleep(pause) }
+		case "slow":
+			a.action, a.always = func() { time.Sleep(slow) }, true
 		case "stop":
 			a.action = stop
 		default:

@@ -27,6 +27,9 @@ type client struct {
 	order [2]*thing
 	// twins are two keys that are only written together, alike.
 	twins [2]*thing
+	// moving are never seen: what is written there is given the name of moved at once.
+	moving, moved [2]*thing
+	fleeting      *fleeting // the last key that expires, if it was answered
 
 	// tail are the unanswered commands of the round before that put an item into a bag,
 	// in the order of sending.
@@ -45,11 +48,11 @@ const (
 func newClient(w *world, number int) *client {
 	c := &client{w: w, number: number, rng: rand.New(rand.NewPCG(w.seed, uint64(number)))}
 	c.order = newPair("order", number)
-	c.twins = newPair("twin", number)
+	c.twins, c.moving, c.moved = newPair("twin", number), newPair("moving", number), newPair("moved", number)
 	for _, t := range c.order {
 		t.counter = newCounter(t.key)
 	}
-	for _, t := range c.twins {
+	for _, t := range slices.Concat(c.twins[:], c.moving[:], c.moved[:]) {
 		t.register = newRegister(t.key)
 	}
 	c.things = newThings(number, w.refusals)
@@ -100,7 +103,7 @@ func (c *client) all() []*thing { return append(append([]*thing{}, c.old...), c.
 
 // current are those that are written now.
 func (c *client) current() []*thing {
-	return append(append(append([]*thing{}, c.things...), c.order[:]...), c.twins[:]...)
+	return slices.Concat(c.things, c.order[:], c.twins[:], c.moving[:], c.moved[:])
 }
 
 // inSQL are those whose last answer did not say that SQL is still without it.
@@ -118,7 +121,7 @@ func (c *client) round(ctx context.Context) {
 		c.w.rep.wrong(&c.w.rep.Torn, "%s = %s and %s after the restart, which were written alike", c.twins[1].key, a[0], b[0])
 	}
 	for !c.dead && ctx.Err() == nil {
-		switch c.rng.IntN(12) {
+		switch c.rng.IntN(14) {
 		case 0, 1:
 			c.send(c.next())
 		case 2:
@@ -131,6 +134,10 @@ func (c *client) round(ctx context.Context) {
 			c.writeTwins()
 		case 7:
 			c.writeFamily()
+		case 8:
+			c.rename()
+		case 9:
+			c.fleet()
 		default:
 			ops := make([]op, 2+c.rng.IntN(pipelineMax-1))
 			for i := range ops {

@@ -27,6 +27,8 @@ func TestKill(t *testing.T) {
 		for _, p := range failpoint.All() {
 			places.add(1, p)
 		}
+		w.in.program = release
+		w.killSoon(conditions{}) // a start that finds the database: only after it one can do without
 		for w.rep.kills.Load() < int64(*kills) {
 			if w.rep.Broken() > 0 || t.Failed() {
 				t.FailNow() // what follows from it would only hide it

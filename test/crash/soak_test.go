@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/testdb"
 )
 
@@ -20,7 +21,8 @@ var (
 )
 
 // TestSoak keeps a mixed load up for long and breaks something every now and then:
-// the database's connections, the database, or Lull. After each fault, with the load
+// the database's connections, the database, or Lull, which has a slow disk every other
+// time. After each fault, with the load
 // taken off, everything has to reach SQL, each gauge of what is behind has to be
 // exactly zero, and the process may hold no more goroutines, files and memory than
 // before.
@@ -37,6 +39,7 @@ func TestSoak(t *testing.T) {
 		if s.w.in.proc != nil {
 			s.w.in.end(0)
 		}
+		s.w.in.program = release
 		s.w.finish()
 		t.Logf("%d faults: %v; at most %.0f goroutines, %.0f files, %.0f MiB", s.steps, s.tried, s.most[0], s.most[1], s.most[2]/(1<<20))
 	})
@@ -50,10 +53,12 @@ type soaking struct {
 	// first and most are goroutines, files and bytes of memory: of this process when it
 	// had started, and of any at any time.
 	first, most [3]float64
+	slow        bool // the next process has a disk that syncs slowly
 }
 
 func newSoak(t *testing.T, d *database) *soaking {
-	s := &soaking{tried: map[string]int{}, w: newWorld(t, d, release, false)}
+	s := &soaking{tried: map[string]int{}, w: newWorld(t, d, release, false), slow: true}
+	failpoints.build(t)
 	s.metrics = testdb.Address(t)
 	s.w.in.args = []string{"--metrics", s.metrics}
 	return s
@@ -62,10 +67,11 @@ func newSoak(t *testing.T, d *database) *soaking {
 // step is some time of load with one fault in it, and a look at what is left.
 func (s *soaking) step() {
 	w := s.w
+	if w.in.proc != nil && w.rng.IntN(3) == 0 {
+		w.in.end(0)
+	}
 	if w.in.proc == nil {
-		w.configure(conditions{})
-		w.in.start()
-		s.first = [3]float64{}
+		s.start()
 	}
 	if s.steps++; s.steps%5 == 0 {
 		w.renew() // so that no key grows for ever
@@ -85,6 +91,18 @@ func (s *soaking) step() {
 	stop()
 	s.drained(name)
 	w.away.Store(false)
+}
+
+// start starts a process; every other has a slow disk under its log.
+func (s *soaking) start() {
+	in := s.w.in
+	s.w.configure(conditions{})
+	if in.program = release; s.slow {
+		in.program, in.env = failpoints, []string{fmt.Sprintf("LULL_FAILPOINT=%s:1=slow", failpoint.BeforeSync)}
+		s.tried["slow disk"]++
+	}
+	in.start()
+	s.first, s.slow = [3]float64{}, !s.slow
 }
 
 // fault chooses what to break. The function breaks and mends it; without one Lull is

@@ -237,6 +237,7 @@ func (w *world) finish() {
 	}
 	w.checkShared()
 	w.waitParked()
+	w.waitFleeting()
 	w.in.end(0)
 	w.checkSQL(w.clients, (*client).all, "at the end")
 	w.checkTotals()
