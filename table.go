@@ -25,24 +25,33 @@ type Table[K comparable, V any] struct {
 	t    *mapping.Table
 	keys keyCodec
 	row  rowCodec
-	pool sync.Pool // of *tableCall[V]
+	runs tableRuns[K, V]
+	pool sync.Pool // of *tableCall[K, V]
 }
 
 // tableCall is one operation under way: a session and its scratch memory.
-type tableCall[V any] struct {
+type tableCall[K comparable, V any] struct {
 	sess  *Session
+	id    K
 	key   []byte
 	keys  [1][]byte
+	text  scratch
 	cells []change.Cell
-	old   []change.Cell
-	run   func(tx *Tx, c *tableCall[V]) error
+	old   rowText
+	run   tableRun[K, V]
 	fn    func(v *V) error
 	value V
 	found bool
 }
 
+// tableRun is what an operation does under its key's lock.
+type tableRun[K comparable, V any] func(tx *Tx, c *tableCall[K, V]) error
+
+// tableRuns are the operations of a table. They are made once: each would be an allocation.
+type tableRuns[K comparable, V any] struct{ get, put, update, delete tableRun[K, V] }
+
 // Run makes a tableCall a Runner.
-func (c *tableCall[V]) Run(tx *Tx) error { return c.run(tx, c) }
+func (c *tableCall[K, V]) Run(tx *Tx) error { return c.run(tx, c) }
 
 // NewTable returns the typed view of the mapped table called name. It fails, naming
 // all of them, if a field of V has no column, or K does not fit the key pattern.
@@ -60,13 +69,14 @@ func NewTable[K comparable, V any](db *DB, name string) (*Table[K, V], error) {
 		return nil, fmt.Errorf("table %q: %w", name, err)
 	}
 	tab := &Table[K, V]{db: db, t: t, keys: keys, row: row}
-	tab.pool.New = func() any { return &tableCall[V]{sess: db.NewSession()} }
+	tab.runs = tableRuns[K, V]{tab.get, tab.put, tab.update, tab.delete}
+	tab.pool.New = func() any { return &tableCall[K, V]{sess: db.NewSession()} }
 	return tab, nil
 }
 
 // Get returns the row of key. ok is false if there is none.
 func (t *Table[K, V]) Get(ctx context.Context, key K) (v V, ok bool, err error) {
-	c := t.call(t.get)
+	c := t.call(t.runs.get)
 	defer t.done(c)
 	if err = t.exec(ctx, c, key, false); err != nil {
 		return v, false, err
@@ -74,7 +84,7 @@ func (t *Table[K, V]) Get(ctx context.Context, key K) (v V, ok bool, err error) 
 	return c.value, c.found, nil
 }
 
-func (t *Table[K, V]) get(tx *Tx, c *tableCall[V]) error {
+func (t *Table[K, V]) get(tx *Tx, c *tableCall[K, V]) error {
 	h, err := tx.open(c.key, keyspace.TypeHash, NeedAll)
 	if err != nil {
 		return err
@@ -88,18 +98,18 @@ func (t *Table[K, V]) get(tx *Tx, c *tableCall[V]) error {
 // Put makes v the row of key: every column that V has gets its value, others keep
 // theirs. It returns when the table's ack level is reached.
 func (t *Table[K, V]) Put(ctx context.Context, key K, v V) error {
-	c := t.call(t.put)
+	c := t.call(t.runs.put)
 	defer t.done(c)
 	c.value = v
 	return t.exec(ctx, c, key, true)
 }
 
-func (t *Table[K, V]) put(tx *Tx, c *tableCall[V]) error {
+func (t *Table[K, V]) put(tx *Tx, c *tableCall[K, V]) error {
 	h, err := tx.open(c.key, keyspace.TypeHash, NeedAll)
 	if err != nil {
 		return err
 	}
-	if c.cells, err = t.row.cells(c.cells[:0], t.t, unsafe.Pointer(&c.value)); err != nil {
+	if c.cells, err = t.row.cells(c.cells[:0], t.t, &c.text, nil, unsafe.Pointer(&c.value)); err != nil {
 		return err
 	}
 	_, err = tx.putFields(&h, c.cells)
@@ -111,63 +121,50 @@ func (t *Table[K, V]) put(tx *Tx, c *tableCall[V]) error {
 // is written and the error comes back. fn runs under the key's lock, maybe more than
 // once: it must be quick, and touch nothing but its argument.
 func (t *Table[K, V]) Update(ctx context.Context, key K, fn func(v *V) error) error {
-	c := t.call(t.update)
+	c := t.call(t.runs.update)
 	defer t.done(c)
 	c.fn = fn
 	return t.exec(ctx, c, key, true)
 }
 
-func (t *Table[K, V]) update(tx *Tx, c *tableCall[V]) error {
+func (t *Table[K, V]) update(tx *Tx, c *tableCall[K, V]) error {
 	h, err := tx.open(c.key, keyspace.TypeHash, NeedAll)
 	if err != nil {
 		return err
 	}
 	var zero V
-	c.value, c.old = zero, c.old[:0]
+	var old *rowText // of a new row all is new
+	c.value = zero
 	if h.exists() {
 		if err := t.row.read(unsafe.Pointer(&c.value), h.e.Hash()); err != nil {
 			return err
 		}
-		if c.old, err = t.row.cells(c.old, t.t, unsafe.Pointer(&c.value)); err != nil {
-			return err
+		if old = &c.old; t.row.remember(old, unsafe.Pointer(&c.value)) != nil {
+			old = nil // what cannot be written cannot be told from what is new
 		}
 	}
 	if err := c.fn(&c.value); err != nil {
 		return err
 	}
-	if c.cells, err = t.row.cells(c.cells[:0], t.t, unsafe.Pointer(&c.value)); err != nil {
+	if c.cells, err = t.row.cells(c.cells[:0], t.t, &c.text, old, unsafe.Pointer(&c.value)); err != nil {
 		return err
 	}
-	if h.exists() {
-		if c.cells = changedCells(c.cells, c.old); len(c.cells) == 0 {
-			return nil
-		}
+	if old != nil && len(c.cells) == 0 {
+		return nil
 	}
 	_, err = tx.putFields(&h, c.cells)
 	return err
 }
 
-// changedCells keeps the cells of now that differ from before; both hold the same
-// columns in the same order.
-func changedCells(now, before []change.Cell) []change.Cell {
-	kept := now[:0]
-	for i, c := range now {
-		if c != before[i] {
-			kept = append(kept, c)
-		}
-	}
-	return kept
-}
-
 // Delete removes the row of key and reports whether there was one.
 func (t *Table[K, V]) Delete(ctx context.Context, key K) (bool, error) {
-	c := t.call(t.delete)
+	c := t.call(t.runs.delete)
 	defer t.done(c)
 	err := t.exec(ctx, c, key, true)
 	return c.found, err
 }
 
-func (t *Table[K, V]) delete(tx *Tx, c *tableCall[V]) error {
+func (t *Table[K, V]) delete(tx *Tx, c *tableCall[K, V]) error {
 	h, err := tx.open(c.key, keyspace.TypeHash, NeedExists)
 	if err != nil {
 		return err
@@ -178,24 +175,25 @@ func (t *Table[K, V]) delete(tx *Tx, c *tableCall[V]) error {
 	return nil
 }
 
-func (t *Table[K, V]) call(run func(tx *Tx, c *tableCall[V]) error) *tableCall[V] {
-	c := t.pool.Get().(*tableCall[V])
+func (t *Table[K, V]) call(run tableRun[K, V]) *tableCall[K, V] {
+	c := t.pool.Get().(*tableCall[K, V])
 	c.run = run
 	return c
 }
 
 // done gives a call's memory back, without what it refers to.
-func (t *Table[K, V]) done(c *tableCall[V]) {
+func (t *Table[K, V]) done(c *tableCall[K, V]) {
+	var none K
 	var zero V
-	c.value, c.fn, c.run, c.found = zero, nil, nil, false
+	c.id, c.value, c.fn, c.run, c.found = none, zero, nil, nil, false
 	clear(c.cells[:cap(c.cells)])
-	clear(c.old[:cap(c.old)])
 	t.pool.Put(c)
 }
 
 // exec runs the call on key and waits for its ack level.
-func (t *Table[K, V]) exec(ctx context.Context, c *tableCall[V], key K, write bool) (err error) {
-	if c.key, err = t.keys.append(c.key[:0], t.t, unsafe.Pointer(&key)); err != nil {
+func (t *Table[K, V]) exec(ctx context.Context, c *tableCall[K, V], key K, write bool) (err error) {
+	c.id = key
+	if c.key, err = t.keys.append(c.key[:0], t.t, &c.text, unsafe.Pointer(&c.id)); err != nil {
 		return fmt.Errorf("table %s: key: %w", t.t.Name, err)
 	}
 	c.keys[0] = c.key

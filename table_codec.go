@@ -1,6 +1,7 @@
 package lull
 
 import (
+	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
@@ -25,6 +26,12 @@ type fieldCodec struct {
 	append func(dst []byte, at unsafe.Pointer) (text []byte, null bool, err error)
 	parse  func(text []byte, null bool, at unsafe.Pointer) error
 }
+
+// scratch is memory for texts on their way.
+type scratch struct{ text, tuple []byte }
+
+// viewOf is b as a string, for as long as b does not change.
+func viewOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // rowCodec turns structs into cells and back.
 type rowCodec struct{ fields []fieldCodec }
@@ -97,17 +104,57 @@ func snake(name string) string {
 	return b.String()
 }
 
-// cells appends the cells that clients write of the struct at row, canonical.
-func (r *rowCodec) cells(dst []change.Cell, t *mapping.Table, row unsafe.Pointer) ([]change.Cell, error) {
-	var buf [64]byte
+// rowText is the text of a row's fields that clients write, one behind the other.
+type rowText struct {
+	text []byte
+	ends []textEnd
+}
+
+type textEnd struct {
+	at   int
+	null bool
+}
+
+// remember makes o the text of the struct at row.
+func (r *rowCodec) remember(o *rowText, row unsafe.Pointer) (err error) {
+	o.text, o.ends = o.text[:0], o.ends[:0]
+	for i := range r.fields {
+		f, end := &r.fields[i], textEnd{}
+		if f.cell >= 0 {
+			if o.text, end.null, err = f.append(o.text, unsafe.Add(row, f.offset)); err != nil {
+				return err
+			}
+		}
+		end.at = len(o.text)
+		o.ends = append(o.ends, end)
+	}
+	return nil
+}
+
+// has reports whether the text of field i is this.
+func (o *rowText) has(i int, text []byte, null bool) bool {
+	from := 0
+	if i > 0 {
+		from = o.ends[i-1].at
+	}
+	return o.ends[i].null == null && (null || bytes.Equal(o.text[from:o.ends[i].at], text))
+}
+
+// cells appends the cells that clients write of the struct at row, canonical; only those
+// whose text is not that of old, if old is not nil.
+func (r *rowCodec) cells(dst []change.Cell, t *mapping.Table, s *scratch, old *rowText, row unsafe.Pointer) ([]change.Cell, error) {
 	for i := range r.fields {
 		f := &r.fields[i]
 		if f.cell < 0 {
 			continue
 		}
-		text, null, err := f.append(buf[:0], unsafe.Add(row, f.offset))
+		text, null, err := f.append(s.text[:0], unsafe.Add(row, f.offset))
+		s.text = text
 		if err != nil {
 			return dst, fmt.Errorf("field %s: %w", f.name, err)
+		}
+		if old != nil && old.has(i, text, null) {
+			continue
 		}
 		c := change.Cell{Col: uint16(f.cell)}
 		if !null {
@@ -155,7 +202,7 @@ func kindCodec(typ reflect.Type) (c fieldCodec, err error) {
 	case reflect.String:
 		return plain(
 			func(dst []byte, at *string) []byte { return append(dst, *at...) },
-			func(s string) (string, error) { return s, nil }), nil
+			func(s string) (string, error) { return strings.Clone(s), nil }), nil
 	case reflect.Bool:
 		return plain(
 			func(dst []byte, at *bool) []byte {
@@ -193,7 +240,7 @@ func kindCodec(typ reflect.Type) (c fieldCodec, err error) {
 	return c, fmt.Errorf("type %v: wanted a string, []byte, bool, integer, float, time.Time, a pointer to one, or a type that marshals to text", typ)
 }
 
-// plain makes a codec of a function each way.
+// plain makes a codec of a function each way. parse may not keep s.
 func plain[T any](format func(dst []byte, at *T) []byte, parse func(s string) (T, error)) fieldCodec {
 	return fieldCodec{
 		append: func(dst []byte, at unsafe.Pointer) ([]byte, bool, error) {
@@ -202,7 +249,7 @@ func plain[T any](format func(dst []byte, at *T) []byte, parse func(s string) (T
 		parse: func(text []byte, null bool, at unsafe.Pointer) (err error) {
 			var v T
 			if !null {
-				v, err = parse(string(text))
+				v, err = parse(viewOf(text))
 			}
 			*(*T)(at) = v
 			return err

@@ -54,20 +54,19 @@ func keyField(typ reflect.Type, name string) (fieldCodec, error) {
 }
 
 // append appends the Redis key of the key at address at.
-func (k *keyCodec) append(dst []byte, t *mapping.Table, at unsafe.Pointer) ([]byte, error) {
+func (k *keyCodec) append(dst []byte, t *mapping.Table, s *scratch, at unsafe.Pointer) (key []byte, err error) {
 	var parts [16]string // as many as a key pattern may name
-	var buf [64]byte
+	s.text = s.text[:0]
 	for i := range k.parts {
-		c := &k.parts[i]
-		text, null, err := c.append(buf[:0], unsafe.Add(at, c.offset))
-		if err != nil {
+		c, from, null := &k.parts[i], len(s.text), false
+		if s.text, null, err = c.append(s.text, unsafe.Add(at, c.offset)); err != nil {
 			return dst, err
 		}
 		if null {
 			return dst, fmt.Errorf("column %s is NULL", t.Key[i].Name)
 		}
-		parts[i] = string(text)
+		parts[i] = viewOf(s.text[from:]) // of the old array, if it grows
 	}
-	var tuple [128]byte
-	return t.AppendKey(dst, string(change.AppendTuple(tuple[:0], parts[:len(k.parts)]...))), nil
+	s.tuple = change.AppendTuple(s.tuple[:0], parts[:len(k.parts)]...)
+	return t.AppendKey(dst, viewOf(s.tuple)), nil
 }
