@@ -237,9 +237,15 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 	}
 }
 
+// openedKeep is for how many handles room is kept from one unit to the next.
+const openedKeep = 256
+
 // end lets go of what the unit was about.
 func (tx *Tx) end() {
 	tx.first = nil
+	if clear(tx.opened); cap(tx.opened) > openedKeep {
+		tx.opened = nil
+	}
 	tx.endParts()
 }
 

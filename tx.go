@@ -35,6 +35,7 @@ type Tx struct {
 	early   int
 	cells   []change.Cell
 	touched []touched
+	opened  []handle // by ready
 	misses  []loadKey
 	// wanted are parts of streams that have to be read before the unit runs again,
 	// parts those that were. away says that the database could not be asked for what

@@ -23,16 +23,13 @@ type KeyType = keyspace.Type
 
 // Del removes keys and returns how many existed. Collections are not loaded for it.
 func (tx *Tx) Del(keys ...[]byte) (n int, err error) {
-	if err := tx.ready(keys, NeedExists); err != nil {
+	opened, err := tx.ready(keys, NeedExists)
+	if err != nil {
 		return 0, err
 	}
-	for _, key := range keys {
-		h, err := tx.open(key, keyspace.TypeNone, NeedExists)
-		if err != nil {
-			return n, err
-		}
-		if h.exists() {
-			tx.remove(&h)
+	for i := range opened {
+		if h := &opened[i]; h.exists() { // a key that comes twice has one entry
+			tx.remove(h)
 			n++
 		}
 	}
@@ -42,15 +39,12 @@ func (tx *Tx) Del(keys ...[]byte) (n int, err error) {
 // Exists returns how many of the keys exist; one that is named twice counts twice.
 // They then count as used.
 func (tx *Tx) Exists(keys ...[]byte) (n int, err error) {
-	if err := tx.ready(keys, NeedExists); err != nil {
+	opened, err := tx.ready(keys, NeedExists)
+	if err != nil {
 		return 0, err
 	}
-	for _, key := range keys {
-		h, err := tx.open(key, keyspace.TypeNone, NeedExists)
-		if err != nil {
-			return n, err
-		}
-		if h.exists() {
+	for i := range opened {
+		if opened[i].exists() {
 			n++
 		}
 	}
@@ -58,17 +52,17 @@ func (tx *Tx) Exists(keys ...[]byte) (n int, err error) {
 }
 
 // ready opens several keys, so that those not in memory are loaded together, and before
-// any is changed.
-func (tx *Tx) ready(keys [][]byte, need Need) (err error) {
-	if len(keys) == 1 {
-		return nil // the only one: nothing has changed when it is opened
-	}
+// any is changed. The handles are valid until ready is called again.
+func (tx *Tx) ready(keys [][]byte, need Need) (opened []handle, err error) {
+	tx.opened = tx.opened[:0]
 	for _, key := range keys {
-		if _, e := tx.open(key, keyspace.TypeNone, need); e != nil && err != errMiss {
+		h, e := tx.open(key, keyspace.TypeNone, need)
+		if e != nil && err != errMiss {
 			err = e
 		}
+		tx.opened = append(tx.opened, h)
 	}
-	return err
+	return tx.opened, err
 }
 
 // Type returns the type of key, keyspace.TypeNone if it does not exist.

@@ -149,14 +149,12 @@ func (tx *Tx) GetRange(key []byte, start, end int64) (string, error) {
 // GetMany calls fn with the string at each key in turn; ok is false where there is
 // none, or a key of another type.
 func (tx *Tx) GetMany(keys [][]byte, fn func(v value.Value, ok bool)) error {
-	if err := tx.ready(keys, NeedAll); err != nil {
+	opened, err := tx.ready(keys, NeedAll)
+	if err != nil {
 		return err
 	}
-	for _, key := range keys {
-		h, err := tx.open(key, keyspace.TypeNone, NeedAll)
-		if err != nil {
-			return err
-		}
+	for i := range opened {
+		h := &opened[i]
 		if ok := h.exists() && h.e.Type() == keyspace.TypeString; ok {
 			fn(h.e.Value(), true)
 		} else {

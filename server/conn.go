@@ -142,6 +142,7 @@ func (c *conn) linger() {
 // answer runs the commands that have arrived whole, and sends their answers.
 func (c *conn) answer() error {
 	c.join()
+	c.out.Ready()
 	for !c.quit {
 		err := c.parse()
 		for c.running = 0; c.running < len(c.batch) && !c.quit; c.running++ {
@@ -153,6 +154,7 @@ func (c *conn) answer() error {
 				if err := c.flush(); err != nil {
 					return err
 				}
+				c.out.Ready()
 			}
 		}
 		c.srv.stats.commands.Add(uint64(c.running))

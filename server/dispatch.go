@@ -211,6 +211,9 @@ func (c *conn) runUnit() error {
 	return nil
 }
 
+// approachFrom is from how many keys of one command on it pays to fetch them at once.
+const approachFrom = 4
+
 func (c *conn) exec() (lull.Ticket, error) {
 	call := &c.call
 	write := call.cmd.Is(command.Write)
@@ -218,6 +221,9 @@ func (c *conn) exec() (lull.Ticket, error) {
 		return c.sess.ExecAll(c.srv.ctx, write, call)
 	}
 	c.keys, _ = call.cmd.AppendKeys(c.keys[:0], call.args)
+	if len(c.keys) >= approachFrom {
+		c.sess.Approach(c.keys)
+	}
 	return c.sess.Exec(c.srv.ctx, c.keys, write, call)
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/lullcache/lull/value"
 )
@@ -16,7 +17,17 @@ type Writer struct {
 	most  int
 	// over is where in buf the first value was left out, plus one; 0: none was.
 	over int
+	// lent is where buf came from, if from lenders; wants says to borrow one again.
+	lent  *[]byte
+	wants bool
 }
+
+// lenders are buffers for long replies. Who sends many has them in turn with others and
+// makes none; who sends none holds none.
+var lenders = sync.Pool{New: func() any { return new([]byte) }}
+
+// lenderMax is the longest buffer that is lent again.
+const lenderMax = 4 << 20
 
 // SetLimit bounds the buffer: a string that would make it longer than most bytes is
 // left out, with a null in its place, and Over says so. 0: no bound.
@@ -62,14 +73,29 @@ func (w *Writer) Truncate(n int) {
 	}
 }
 
+// Ready comes before the first reply after Reset.
+func (w *Writer) Ready() {
+	if w.wants && cap(w.buf) == 0 {
+		w.lent = lenders.Get().(*[]byte)
+		w.buf = (*w.lent)[:0]
+	}
+}
+
 // Reset forgets everything, and gives back a buffer larger than keep bytes.
 func (w *Writer) Reset(keep int) {
-	w.over = 0
-	if cap(w.buf) > keep {
-		w.buf = nil
+	w.over, w.wants = 0, len(w.buf) > keep
+	if cap(w.buf) <= keep && w.lent == nil {
+		w.buf = w.buf[:0]
 		return
 	}
-	w.buf = w.buf[:0]
+	if w.lent == nil {
+		w.lent = new([]byte)
+	}
+	if cap(w.buf) <= lenderMax {
+		*w.lent = w.buf
+		lenders.Put(w.lent)
+	}
+	w.buf, w.lent = nil, nil
 }
 
 // Cap returns the bytes of memory that the buffer takes.
