@@ -40,6 +40,6 @@ func (e *Entry) Approach() {
 	prefetch.Line(unsafe.Pointer(unsafe.StringData(e.Key)))
 	prefetch.Line(e.ptr)
 	if e.form != formBytes || e.num > 64 {
-		prefetch.Line(unsafe.Add(e.ptr, 64))
+		prefetch.At(uintptr(e.ptr) + 64) // which may be beyond it
 	}
 }

@@ -10,3 +10,6 @@ import "unsafe"
 //
 //go:noescape
 func Line(p unsafe.Pointer)
+
+// At is Line for an address that need not be in any object, as no pointer may be.
+func At(address uintptr)

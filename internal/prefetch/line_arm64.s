@@ -5,3 +5,9 @@ TEXT ·Line(SB), NOSPLIT, $0-8
 	MOVD p+0(FP), R0
 	PRFM (R0), PLDL1KEEP
 	RET
+
+// func At(address uintptr)
+TEXT ·At(SB), NOSPLIT, $0-8
+	MOVD address+0(FP), R0
+	PRFM (R0), PLDL1KEEP
+	RET

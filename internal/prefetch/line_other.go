@@ -7,3 +7,6 @@ import "unsafe"
 
 // Line does nothing on this processor.
 func Line(unsafe.Pointer) {}
+
+// At does nothing on this processor.
+func At(uintptr) {}
