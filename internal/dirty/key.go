@@ -12,14 +12,15 @@ type Key struct {
 	name    string
 	hash    uint64    // of name, see package keyhash
 	few     []byte    // the rows, one behind the other
-	many    *rowTable // the rows, once they were more than fewRows
+	many    *rowTable // the rows, once they were too many for few
 	count   uint32    // of the rows
 	cleared bool
 	removed bool // a row is, or was, Delete or Gone
 }
 
-// fewRows is the most rows that are gone over.
-const fewRows = 12
+// fewRows is the most rows that are gone over, and fewBytes the most that they may take if
+// there are several: one that changes its size moves those behind it.
+const fewRows, fewBytes = 12, 2 << 10
 
 // Name returns the key.
 func (k *Key) Name() string { return k.name }
@@ -110,7 +111,7 @@ func (k *Key) row(at int) []byte {
 // add puts in a row that is not there: the id is its, r has the rest but the cells, which
 // are sorted. It returns the row's bytes.
 func (k *Key) add(id []byte, r Row, cells []change.Cell) []byte {
-	if k.count == fewRows && k.many == nil {
+	if k.many == nil && k.count > 0 && (k.count == fewRows || len(k.few) > fewBytes) {
 		k.spread()
 	}
 	k.count++
@@ -146,6 +147,10 @@ func (k *Key) replace(at int, id []byte, r Row, cells []change.Cell) {
 		return
 	}
 	var buf [256]byte
+	if k.count == 1 && len(k.few) > len(buf) {
+		k.few = appendRow(nil, id, r.State, r.Known, r.Seq, cells)
+		return
+	}
 	row := appendRow(buf[:0], id, r.State, r.Known, r.Seq, cells)
 	k.few = slices.Replace(k.few, at, at+rowSize(k.few[at:]), row...)
 }

@@ -62,9 +62,8 @@ func New(def change.Dictionary, rowsHint int) *Set { return &Set{def: def, hint:
 // Rows returns the number of operations held: rows, cleared keys, cleared tables.
 func (s *Set) Rows() int { return s.rows }
 
-// Bytes returns the memory that the set holds, estimated within about a fifth.
-// Strings shared with the keyspace count in full, since only the set may be left to
-// hold them.
+// Bytes returns the memory that the set holds, estimated within about a fifth. The names
+// of keys, which the keyspace shares, count in full: only the set may be left to hold them.
 func (s *Set) Bytes() int64 { return s.bytes }
 
 // Keys returns the number of dirty keys.
@@ -73,8 +72,8 @@ func (s *Set) Keys() int { return s.keys }
 // Empty reports whether nothing is dirty.
 func (s *Set) Empty() bool { return s.rows == 0 }
 
-// Apply coalesces c, whose place is seq, into the set. It keeps c's strings and
-// copies its cells. Changes come in the order in which they were made.
+// Apply coalesces c, whose place is seq, into the set. It keeps c.Key and copies the
+// rest. Changes come in the order in which they were made.
 //
 // ClearTable speaks of the table's whole space, as Clear does, and of c.DB alone
 // if the table is PerDB. It has to be applied to the set of every shard.
