@@ -420,8 +420,9 @@ func (db *DB) determined(k *loadKey, mark uint32) bool {
 	}
 	db.layersFrom(sh, mark, func(set *dirty.Set) {
 		changes := set.Find(space, k.db, key)
-		found = found || set.Cleared(space, k.db) || db.says(changes, k)
-		if changes != nil && len(k.t.Row) > 0 && k.t.Kind != mapping.Stream {
+		cleared := set.Cleared(space, k.db)
+		found = found || cleared || db.says(changes, k)
+		if (changes != nil || cleared) && len(k.t.Row) > 0 && k.t.Kind != mapping.Stream {
 			k.need = NeedAll // only all rows together can tell whether any is left
 		}
 	})

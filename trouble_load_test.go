@@ -275,3 +275,38 @@ func TestTroubleStreamOfATableWithATrigger(t *testing.T) {
 	}
 	p.wantRows(t, `SELECT count(*), count(DISTINCT n) FROM events`, "4|4")
 }
+
+// TestLookAtAKeyThatFLUSHALLHasEmptied: nothing of it has reached SQL, whose rows are still
+// there. What does not need the rows has its answer at once all the same.
+func TestLookAtAKeyThatFLUSHALLHasEmptied(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "sqlite")
+	p.makeWorld(t)
+	db := openWorld(t, p.sink(t), t.TempDir(), func(o *lull.Options) { o.AllowFlushAll = true })
+	defer closeDB(t, db)
+	key := []byte("board:a")
+	do(t, db, "board:a", func(tx *lull.Tx) error {
+		_, _, err := tx.ZAdd(key, lull.ZAddOptions{}, []lull.Scored{{Member: []byte("1"), Score: 5}})
+		return err
+	})
+	syncDB(t, db)
+	lull.EvictAll(db)
+	lull.Flusher(db).Pause()
+	defer lull.Flusher(db).Resume()
+	s := db.NewSession()
+	if _, err := s.ExecAll(t.Context(), true, lull.RunFunc(func(tx *lull.Tx) error { return tx.FlushDB(-1) })); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := unit(ctx, db, "board:a", true, func(tx *lull.Tx) error {
+		n, err := tx.Del(key)
+		if err == nil && n != 0 {
+			t.Errorf("DEL removed %d keys", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
