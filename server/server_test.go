@@ -56,7 +56,7 @@ func startOver(t testing.TB, o Options, engine lull.Options, prepare func(*Serve
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
-		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
+		bounded, cancel := context.WithTimeout(ctx, hangMax)
 		defer cancel()
 		if err := s.Shutdown(bounded); err != nil && !errors.Is(err, ErrClosed) {
 			t.Errorf("shutdown: %v", err)
@@ -86,7 +86,7 @@ func dial(t testing.TB, s *Server) *wireConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = nc.Close() })
-	_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = nc.SetDeadline(time.Now().Add(hangMax))
 	return &wireConn{t, nc, bufio.NewReader(nc)}
 }
 
@@ -310,14 +310,17 @@ func TestClientsAreLimitedAndListed(t *testing.T) {
 	}
 }
 
+// hangMax is the only bound on how long something may take: the machine may have other work.
+const hangMax = 2 * time.Minute
+
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(hangMax); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if is() {
 			return
 		}
 	}
-	t.Errorf("%s: not so after 5 s", what)
+	t.Errorf("%s: not so after %v", what, hangMax)
 }
 
 func TestIdleAndStalledClientsAreClosed(t *testing.T) {
@@ -343,7 +346,7 @@ func TestShutdownAnswersWhatHasArrived(t *testing.T) {
 	s := start(t, Options{})
 	c := dial(t, s)
 	c.ask("PING", "+PONG")
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), hangMax)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {
 		t.Fatal(err)

@@ -199,17 +199,14 @@ func (b *base) stuck(p *sink.Table) (batch *sink.Batch, release func()) {
 	return batch, func() { b.must(tx.Rollback()) }
 }
 
+// The former session holds the lane's row until somebody ends it.
 func testFormerClaim(t *testing.T, b *base) {
 	if !b.far(sqlsink.Options{LockWait: time.Second}) {
 		return
 	}
 	p := b.table("players", 1, "id|integer", "score|integer")
 	batch, release := b.stuck(p)
-	start := time.Now()
 	state := b.claim(b.sink, sink.Claim{ID: lane, LogID: "log", Held: b.held})
-	if took := time.Since(start); took > 5*time.Second {
-		t.Fatalf("claim: took %v", took)
-	}
 	if state.Mark != batch.From {
 		t.Fatalf("mark: got %+v, want %+v", state.Mark, batch.From)
 	}
@@ -219,20 +216,16 @@ func testFormerClaim(t *testing.T, b *base) {
 	b.wantRows("SELECT id, score FROM players ORDER BY id", "1 10", "2 20")
 }
 
-func testFormerWrite(t *testing.T, b *base) {
+func testFormerWrite(_ *testing.T, b *base) {
 	if !b.far(sqlsink.Options{}) {
 		return
 	}
 	p := b.table("players", 1, "id|integer", "score|integer")
 	batch, release := b.stuck(p)
 	defer release()
-	start := time.Now()
 	batch.Tables[0] = put(p, sink.Upsert, row(2, 22))
 	_, err := b.sink.Write(b.Context(), batch)
 	b.must(err)
-	if took := time.Since(start); took > 5*time.Second {
-		t.Fatalf("write: took %v", took)
-	}
 	b.wantRows("SELECT score FROM players WHERE id = 2", "22")
 }
 

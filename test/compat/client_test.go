@@ -111,7 +111,7 @@ func (c *client) pipe(commands [][]string) []reply {
 // send sends commands together.
 func (c *client) send(commands [][]string) {
 	c.t.Helper()
-	if err := c.nc.SetDeadline(time.Now().Add(15 * time.Second)); err != nil {
+	if err := c.nc.SetDeadline(time.Now().Add(hangMax)); err != nil {
 		c.t.Fatalf("%s: %v", c.name, err)
 	}
 	head := func(kind byte, n int) {

@@ -118,7 +118,7 @@ func restoreSQLite(t *testing.T, db *sql.DB, from string) {
 			return err
 		}
 		_, err = b.Step(-1)
-		for n := 0; err != nil && n < 500; n++ { // another connection reads or writes
+		for end := time.Now().Add(hangMax); err != nil && time.Now().Before(end); { // another connection reads or writes
 			time.Sleep(10 * time.Millisecond)
 			_, err = b.Step(-1)
 		}
@@ -236,7 +236,7 @@ func TestLaggingStandbyIsPromoted(t *testing.T) {
 
 func promote(t *testing.T, p *place) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), hangMax)
 	defer cancel()
 	if _, err := p.sql.ExecContext(ctx, `SELECT pg_promote(true, 60)`); err != nil {
 		t.Fatalf("promote: %v", err)

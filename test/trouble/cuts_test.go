@@ -118,7 +118,7 @@ func (c *cutter) write(t *testing.T) {
 }
 
 func (c *cutter) sync(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), hangMax)
 	defer cancel()
 	if err := c.db.Sync(ctx); err != nil {
 		t.Errorf("round %d: sync: %v; %s", c.n, err, c.db.Stats().Flush.Summary)

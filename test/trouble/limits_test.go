@@ -176,7 +176,7 @@ func (f *filler) fill(t *testing.T, done func() bool) {
 			}
 		}
 	})
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(hangMax)
 	for !done() && !t.Failed() {
 		if time.Now().After(deadline) {
 			s := f.db.Stats()
