@@ -84,6 +84,9 @@ func (m simModel) apply(o simOp) string {
 		_, had := m[o.key]
 		delete(m, o.key)
 		return fmt.Sprint(had)
+	case "flush":
+		clear(m)
+		return "OK"
 	case "xadd":
 		return ""
 	case "incr":
@@ -176,6 +179,9 @@ func (o *simOp) do(tx *Tx) (answer string, err error) {
 		var n int
 		n, err = tx.Del(key)
 		answer = fmt.Sprint(n == 1)
+	case "flush":
+		err = tx.FlushDB(0)
+		answer = "OK"
 	case "incr":
 		var n int64
 		n, err = tx.IncrBy(key, o.n)
@@ -317,6 +323,7 @@ func (r *simRows) apply(c *change.Change) {
 		maps.DeleteFunc(r.rows, func(x simRowKey, _ map[uint16]string) bool {
 			return r.def[x.table].Space == def.Space && (!def.PerDB || x.db == c.DB)
 		})
+		maps.DeleteFunc(r.appended, func(x simRowKey, _ int) bool { return r.def[x.table].Space == def.Space })
 	}
 }
 
@@ -350,7 +357,7 @@ func simCells(def *change.TableDef, cells map[uint16]string) string {
 // letters speak of, and says how they differ.
 func (r *simRows) differs(db *simDB, skip map[simRowKey]bool) string {
 	skipped := func(at simRowKey) bool {
-		return skip[simRowKey{table: at.table, db: at.db, key: at.key}]
+		return skip[simRowKey{table: at.table, db: at.db, key: at.key}] || skip[simRowKey{table: at.table, key: simAll}]
 	}
 	found := 0
 	appended := make(map[simRowKey]int)

@@ -110,7 +110,7 @@ func (s *simulation) options() Options {
 	r := s.w.random
 	const segment = 4 << 10
 	o := Options{
-		Tables: simSpecs, Unmapped: UnmappedGeneric,
+		Tables: simSpecs, Unmapped: UnmappedGeneric, AllowFlushAll: true,
 		Flush: FlushOptions{MaxTransactionRows: 1 + r.IntN(12), MaxRows: 1 + r.IntN(60)},
 		Log: LogOptions{
 			SegmentBytes: segment, MaxBytes: int64(6+r.IntN(30)) * segment,
@@ -164,6 +164,9 @@ func (s *simulation) checkSQL() {
 	}
 }
 
+// simAll stands for all keys of a table.
+const simAll = "*"
+
 // inLetters is the keys that letters speak of.
 func (s *simulation) inLetters() map[simRowKey]bool {
 	if len(s.sql.letters) == 0 {
@@ -177,6 +180,10 @@ func (s *simulation) inLetters() map[simRowKey]bool {
 				continue
 			}
 			vals, at := l.Key, simRowKey{table: uint16(i)}
+			if l.Op == sink.LetterTruncate {
+				keys[simRowKey{table: uint16(i), key: simAll}] = true
+				continue
+			}
 			if def[i].PerDB {
 				n, _ := vals[1].Int()
 				at.db, vals = uint8(n), vals[2:]
