@@ -154,13 +154,16 @@ func (f *faulty) write(t *testing.T, db *lull.DB, w *proof.Writer, rng *rand.Ran
 	return nil
 }
 
+// answered is how many units of a writer were answered.
+func (p *powered) answered(i int) int { return p.writers[i].Acked(time.Now()) }
+
 // keepsServing wants all that was answered from memory, and then in SQL.
 func (f *faulty) keepsServing(t *testing.T, db *lull.DB) error {
 	back, err := f.readBack(t, db)
 	if err != nil {
 		return fmt.Errorf("reading: %w", err)
 	}
-	if _, err := f.judge(back, time.Now()); err != nil {
+	if _, err := f.judge(back, f.answered); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), hangMax)
@@ -168,7 +171,7 @@ func (f *faulty) keepsServing(t *testing.T, db *lull.DB) error {
 	if err := db.Sync(ctx); err != nil {
 		return fmt.Errorf("flushing: %w", err)
 	}
-	if f.inSQL, err = f.judge(f.readSQL(t), time.Now()); err != nil {
+	if f.inSQL, err = f.judge(f.readSQL(t), f.answered); err != nil {
 		return fmt.Errorf("in SQL: %w", err)
 	}
 	return nil
@@ -208,7 +211,7 @@ func TestFullDiskIsALimit(t *testing.T) {
 			line.Tried(1, "full disks")
 			back, err := p.readBack(t, db)
 			must(t, err)
-			if _, err := p.judge(back, time.Now()); err != nil {
+			if _, err := p.judge(back, p.answered); err != nil {
 				t.Error(err)
 			}
 			if full == 1 {
