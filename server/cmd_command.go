@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -220,11 +221,44 @@ func keysOf(c *call) (*command.Command, [][]byte, error) {
 	return cmd, args, nil
 }
 
+// digits are those that a count begins with, as C's atoi reads them; it is exact if the
+// count is written so and no other way.
+func digits(count []byte) (n []byte, exact bool) {
+	n = bytes.TrimLeft(count, " \t\n\v\f\r")
+	if len(n) > 0 && n[0] == '+' {
+		n = n[1:]
+	}
+	end := 0
+	for end < len(n) && '0' <= n[end] && n[end] <= '9' {
+		end++
+	}
+	n = bytes.TrimLeft(n[:end], "0")
+	return n, len(n) == len(count)
+}
+
+// readCounts returns args with each count as Redis reads it here. It is false if one was
+// written so that Redis finds the keys, a destination last, and does not say how they are
+// used.
+func readCounts(cmd *command.Command, args [][]byte) (*command.Command, [][]byte, bool) {
+	for i := range cmd.Keys {
+		if k := &cmd.Keys[i]; k.Kind == command.Counted && k.First < len(args) {
+			if n, exact := digits(args[k.First]); !exact {
+				args, cmd = slices.Clone(args), &command.Command{Keys: slices.Clone(cmd.Keys)}
+				args[k.First] = n
+				slices.Reverse(cmd.Keys)
+				return cmd, args, false
+			}
+		}
+	}
+	return cmd, args, true
+}
+
 func commandGetKeys(c *call) error {
 	cmd, args, err := keysOf(c)
 	if err != nil {
 		return err
 	}
+	cmd, args, _ = readCounts(cmd, args)
 	keys, ok := cmd.AppendKeys(nil, args)
 	if !ok {
 		return errGetKeysArgs
@@ -241,6 +275,7 @@ func commandGetKeysAndFlags(c *call) error {
 	if err != nil {
 		return err
 	}
+	cmd, args, exact := readCounts(cmd, args)
 	keys, ok := cmd.AppendKeys(nil, args)
 	if !ok {
 		return errGetKeysArgs
@@ -252,7 +287,11 @@ func commandGetKeysAndFlags(c *call) error {
 		for j := first; j <= last; j += k.Step {
 			c.out.Array(2)
 			c.out.Bulk(args[j])
-			simples(c.out, accessOf(k, args).Names())
+			var access []string
+			if exact {
+				access = accessOf(k, args).Names()
+			}
+			simples(c.out, access)
 		}
 	}
 	return nil
