@@ -114,7 +114,8 @@ type checkpointer struct {
 	// bounds are the ends of cuts, rising, that may be in SQL, as the log says: that which
 	// was sent last, and those of the processes before that nobody has heard of.
 	bounds []uint64
-	away   bool // the lane is not taken yet
+	away   bool       // the lane is not taken yet
+	hole   change.Gap // while away
 }
 
 // keepBounds drops the bounds at which no cut ends any more: it was merged with a later
@@ -200,7 +201,7 @@ func (db *DB) writeCheckpoint(base uint64, c *dirty.Cut) (end wal.Position, err 
 // logSettled logs how far the database is, or may be.
 func (db *DB) logSettled(m sink.Mark, bounds []uint64) (wal.Position, error) {
 	return db.log.Append(change.AppendSettled(nil, change.Settled{
-		UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part, Away: db.checkpoints.away, Bounds: bounds}))
+		UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part, Away: db.checkpoints.away, Hole: db.checkpoints.hole, Bounds: bounds}))
 }
 
 // logSending logs that SQL may have everything up to position from now on, and returns

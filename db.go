@@ -31,9 +31,9 @@ type DB struct {
 	valueMax   atomic.Int64 // most bytes of a value with its key; 0: no bound
 	refreshes  bool         // a flush may change what entries show, in some table
 	dirLock    io.Closer
-	log        *wal.Log // nil with Log.Off
-	logFrom    uint64   // where the log ended when it was opened
-	gapTo      uint64   // SQL has what a failed log had up to here, though this one ended at logFrom
+	log        *wal.Log   // nil with Log.Off
+	logFrom    uint64     // where the log ended when it was opened
+	gap        change.Gap // SQL alone has this, since the log failed; also where the log has no room to say so
 	logStarted bool
 	laneLog    string // the id of the log that the lane is written from
 	flusher    *flush.Flusher

@@ -16,9 +16,13 @@ import (
 type base struct {
 	mark    sink.Mark
 	lane    sink.LaneState
-	claimed bool     // false: the database was away
-	bounds  []uint64 // without the lane: what it may have instead of mark, see change.Settled
-	away    bool     // without the lane: the process before did not have it either
+	claimed bool // false: the database was away
+	// Without the lane, see change.Settled: what the database may have instead of mark,
+	// whether the process before did not have the lane either, and the hole then.
+	bounds []uint64
+	away   bool
+	hole   change.Gap
+	gap    change.Gap // without the lane: the newest in the log
 }
 
 // openLog opens the log, or a new one in its place with NewLog.
@@ -135,7 +139,11 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 
 // join makes sure that the log can go on from what the lane has.
 func (db *DB) join(ctx context.Context, live *schema) error {
-	beyond := db.sealedBeyond(live)
+	gap, err := db.sealedBeyond(live)
+	if err != nil {
+		return err
+	}
+	beyond := gap != change.Gap{}
 	if !beyond {
 		if err := db.fits(live); err != nil {
 			return misfit{err}
@@ -153,7 +161,7 @@ func (db *DB) join(ctx context.Context, live *schema) error {
 	if !beyond {
 		return nil
 	}
-	if err := db.noteGap(ctx, live); err != nil {
+	if err := db.noteGap(ctx, gap, live.late); err != nil {
 		return err
 	}
 	if err := db.fits(live); err != nil {
@@ -175,17 +183,29 @@ type misfit struct{ error }
 
 func (m misfit) Unwrap() error { return m.error }
 
-// sealedBeyond reports whether SQL is ahead of the log because the log had failed.
-func (db *DB) sealedBeyond(live *schema) bool {
+// sealedBeyond returns what SQL alone has because the log had failed; nothing if SQL is
+// where the log knows of.
+func (db *DB) sealedBeyond(live *schema) (change.Gap, error) {
 	l := &live.lane
-	return live.found && l.Sealed && l.LogID == db.log.ID() && l.Mark.Position > max(db.logFrom, db.gapTo) && l.Mark.Next == 0
+	to := l.Mark.Position
+	if !live.found || !l.Sealed || l.LogID != db.log.ID() || l.Mark.Next != 0 || to <= db.gap.To {
+		return change.Gap{}, nil
+	}
+	if to > db.logFrom {
+		return change.Gap{From: db.logFrom, To: to}, nil
+	}
+	// Starts without the database may have gone on behind it.
+	b, err := db.lastHeard()
+	if hole := b.hole; err == nil && hole.From < to && b.gap.To <= to && to < hole.To {
+		return change.Gap{From: hole.From, To: to}, nil
+	}
+	return change.Gap{}, err
 }
 
 // noteGap has the log say, on disk, what SQL alone has: the end that a failed log has lost.
 // The log goes on behind it. A database that went back would lack it, and nothing could
 // make up for that.
-func (db *DB) noteGap(ctx context.Context, live *schema) error {
-	gap := change.Gap{From: db.logFrom, To: live.lane.Mark.Position}
+func (db *DB) noteGap(ctx context.Context, gap change.Gap, late bool) error {
 	if gap.To >= uint64(db.log.Next()) {
 		return nil // no log of ours came so far
 	}
@@ -193,16 +213,16 @@ func (db *DB) noteGap(ctx context.Context, live *schema) error {
 	if err == nil {
 		err = db.log.WaitSynced(ctx, end)
 	}
-	if err != nil && !live.late {
+	if err != nil && !late {
 		return fmt.Errorf("log: %w", err)
 	}
-	db.gapTo = gap.To // also where the log is full: it stays so until the lane is taken
+	db.gap = gap // also where the log is full: it stays so until the lane is taken
 	return nil
 }
 
 // fits reports why the log and the lane in the database do not belong together.
 func (db *DB) fits(live *schema) error {
-	end, oldest := max(db.logFrom, db.gapTo), uint64(db.log.Oldest())
+	end, oldest := max(db.logFrom, db.gap.To), uint64(db.log.Oldest())
 	mark := live.lane.Mark.Position
 	const remedy = "to go on with a new log and give up what only the old one holds: lull serve --new-log"
 	switch {
@@ -235,6 +255,18 @@ func (db *DB) fits(live *schema) error {
 
 // lastSettled finds in the log how far the database was when it was last heard of.
 func (db *DB) lastSettled() (base, error) {
+	b, err := db.lastHeard()
+	if err != nil {
+		return b, err
+	}
+	if ok, err := db.reaches(b.mark.Position); err != nil || !ok {
+		return b, errors.Join(err, fmt.Errorf("the database had everything up to position %d when it was last heard of, but the log is kept from %d on; start with the database reachable", b.mark.Position, db.log.Oldest()))
+	}
+	return b, nil
+}
+
+// lastHeard is what the newest record in the log says of the database.
+func (db *DB) lastHeard() (base, error) {
 	b := base{mark: sink.Mark{Position: uint64(db.log.Oldest())}}
 	err := db.log.Replay(db.log.Oldest(), nil, func(_ wal.Position, rec []byte) error {
 		typ, err := change.TypeOf(rec)
@@ -243,20 +275,17 @@ func (db *DB) lastSettled() (base, error) {
 			return err
 		case typ == change.SettledRecord:
 			s, err := change.DecodeSettled(rec)
-			b = base{mark: sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}, bounds: s.Bounds, away: s.Away}
+			b = base{mark: sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}, bounds: s.Bounds, away: s.Away, hole: s.Hole, gap: b.gap}
 			return err
 		case typ == change.GapRecord:
 			g, err := change.DecodeGap(rec)
-			b = base{mark: sink.Mark{Position: g.To}}
+			b = base{mark: sink.Mark{Position: g.To}, gap: g}
 			return err
 		}
 		return nil
 	})
 	if err != nil {
 		return b, fmt.Errorf("log: %w", err)
-	}
-	if ok, err := db.reaches(b.mark.Position); err != nil || !ok {
-		return b, errors.Join(err, fmt.Errorf("the database had everything up to position %d when it was last heard of, but the log is kept from %d on; start with the database reachable", b.mark.Position, db.log.Oldest()))
 	}
 	return b, nil
 }

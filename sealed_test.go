@@ -152,7 +152,21 @@ func TestALaneMovesAllTheTimeWhileItIsTaken(t *testing.T) {
 func TestTheLogIsFoldedBehindASealedLane(t *testing.T) {
 	const segment = 4 << 10
 	log := lull.LogOptions{SegmentBytes: segment, MaxBytes: 24 * segment, SyncEvery: time.Hour}
-	l := newSealed(t, log)
+	for _, lose := range []string{"nothing", "the end of the log"} {
+		t.Run(lose+" is lost", func(t *testing.T) {
+			l := newSealed(t, log)
+			if lose != "nothing" {
+				l.fs = l.fs.PowerCut(3)
+			}
+			l.foldAway(t, log)
+		})
+	}
+}
+
+// foldAway lets three starts without the database fold the log, and the last one take
+// the lane.
+func (l *sealed) foldAway(t *testing.T, log lull.LogOptions) {
+	t.Helper()
 	var db *lull.DB
 	s := &startSink{Sink: l.s}
 	s.away.Store(true)

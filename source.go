@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/flush"
@@ -209,8 +210,9 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		o.State = &b.lane
 		o.LogID = b.lane.LogID
 	}
-	db.checkpoints = checkpointer{mark: b.mark, since: db.opts.world.Now(), bounds: b.bounds, away: !b.claimed}
+	db.checkpoints = checkpointer{mark: b.mark, since: db.opts.world.Now(), bounds: b.bounds, away: !b.claimed, hole: b.hole}
 	if !b.claimed && !b.away && db.log != nil {
+		db.checkpoints.hole = change.Gap{From: db.logFrom, To: uint64(db.log.Next())}
 		db.logSending(pending[len(pending)-1].Position()) // by the process before, whose log may have failed
 	}
 	db.flusher = flush.New(o, source{db})
@@ -232,7 +234,7 @@ func (db *DB) claimLate(ctx context.Context) (sink.LaneState, error) {
 	live.reachable, live.late = true, true
 	b, err := db.claim(ctx, live)
 	if err == nil && db.log != nil {
-		db.checkpoints.away, db.checkpoints.bounds = false, nil
+		db.checkpoints.away, db.checkpoints.hole, db.checkpoints.bounds = false, change.Gap{}, nil
 		_, _ = db.logSettled(b.mark, nil) // a log that has failed says so to writers
 	}
 	var never misfit

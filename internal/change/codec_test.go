@@ -57,7 +57,7 @@ func TestOtherRecordsRoundTrip(t *testing.T) {
 	if got, err := DecodeDictionary(AppendDictionary(nil, def)); err != nil || !reflect.DeepEqual(got, def) {
 		t.Errorf("dictionary: %+v, %v", got, err)
 	}
-	s := Settled{UnixMs: -1, Position: math.MaxUint64, Next: 7, Part: 3, Away: true, Bounds: []uint64{8, math.MaxUint64}}
+	s := Settled{UnixMs: -1, Position: math.MaxUint64, Next: 7, Part: 3, Away: true, Hole: Gap{8, 100}, Bounds: []uint64{8, math.MaxUint64}}
 	if got, err := DecodeSettled(AppendSettled(nil, s)); err != nil || !reflect.DeepEqual(got, s) {
 		t.Errorf("settled: %+v, %v", got, err)
 	}

@@ -14,10 +14,17 @@ type Settled struct {
 	// Away: a process without the lane wrote this, so the database is where those before
 	// have left it.
 	Away bool
+	// Hole is where no record is, of a process that is Away: from the end of the log as
+	// the first of them found it to the first record that it could write. A log that failed
+	// had more there, and the database may have it.
+	Hole Gap
 	// Bounds are the later positions, rising, up to which the database may have
 	// everything: ends of cuts of which nobody knows whether they are in.
 	Bounds []uint64
 }
+
+// awayWithHole stands in the place of Away if there is a Hole.
+const awayWithHole = 2
 
 // AppendSettled appends the record of s to dst.
 func AppendSettled(dst []byte, s Settled) []byte {
@@ -26,7 +33,13 @@ func AppendSettled(dst []byte, s Settled) []byte {
 	dst = binary.AppendUvarint(dst, s.Position)
 	dst = binary.AppendUvarint(dst, s.Next)
 	dst = binary.AppendUvarint(dst, s.Part)
-	dst = append(dst, boolByte(s.Away))
+	if s.Away && s.Hole != (Gap{}) {
+		dst = append(dst, awayWithHole)
+		dst = binary.AppendUvarint(dst, s.Hole.From)
+		dst = binary.AppendUvarint(dst, s.Hole.To)
+	} else {
+		dst = append(dst, boolByte(s.Away))
+	}
 	for _, b := range s.Bounds {
 		dst = binary.AppendUvarint(dst, b)
 	}
@@ -41,7 +54,10 @@ func DecodeSettled(rec []byte) (Settled, error) {
 	}
 	s := Settled{UnixMs: d.varint(), Position: d.uvarint(), Next: d.uvarint(), Part: d.uvarint()}
 	if len(d.s) > 0 {
-		s.Away = d.byte() != 0
+		flag := d.byte()
+		if s.Away = flag != 0; flag == awayWithHole {
+			s.Hole = Gap{From: d.uvarint(), To: d.uvarint()}
+		}
 	}
 	for len(d.s) > 0 {
 		s.Bounds = append(s.Bounds, d.uvarint())
