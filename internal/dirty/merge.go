@@ -55,7 +55,7 @@ func (s *Set) adopt(m *keyMap, k *Key) {
 
 // adoptCleared puts k into m, which was cleared: none of its rows can be in SQL.
 func (s *Set) adoptCleared(m *keyMap, k *Key) {
-	left := &Key{name: k.name, hash: k.hash}
+	left := s.newKey(k.name, k.hash)
 	s.layRows(left, k, true)
 	if left.ops() > 0 {
 		s.adopt(m, left)

@@ -46,6 +46,8 @@ type Set struct {
 	rows   int
 	bytes  int64
 	keys   int
+	room   []Key         // not used yet
+	spare  []*Key        // not used any more
 	cells  []change.Cell // for use within a call
 }
 
@@ -143,6 +145,24 @@ func (s *Set) mapOf(space uint16, db uint8) *keyMap {
 	return &s.spaces[space][db]
 }
 
+// keysAtOnce is the most keys that are made in one allocation.
+const keysAtOnce = 32
+
+// newKey returns a key that is in no index yet.
+func (s *Set) newKey(name string, hash uint64) *Key {
+	var k *Key
+	if last := len(s.spare) - 1; last >= 0 {
+		k, s.spare = s.spare[last], s.spare[:last]
+	} else {
+		if len(s.room) == 0 {
+			s.room = make([]Key, min(1+s.keys/4, keysAtOnce))
+		}
+		k, s.room = &s.room[0], s.room[1:]
+	}
+	k.name, k.hash = name, hash
+	return k
+}
+
 // add puts k, whose name m does not have, into m.
 func (s *Set) add(m *keyMap, k *Key) {
 	if m.keys.n == 0 {
@@ -157,6 +177,8 @@ func (s *Set) add(m *keyMap, k *Key) {
 func (s *Set) drop(m *keyMap, k *Key) {
 	m.keys.remove(m.keys.place(k.hash, k.name))
 	s.discount(k)
+	*k = Key{} // a key that comes and goes may not fill memory
+	s.spare = append(s.spare, k)
 }
 
 // discount takes what k holds from the totals.
@@ -175,7 +197,7 @@ func (s *Set) put(m *keyMap, hash uint64, c *change.Change, seq uint64) {
 		k = m.keys.find(hash, c.Key)
 	}
 	if k == nil {
-		k = &Key{name: c.Key, hash: hash}
+		k = s.newKey(c.Key, hash)
 		s.add(m, k)
 	}
 	var buf [64]byte
@@ -231,7 +253,7 @@ func (s *Set) delete(m *keyMap, hash uint64, c *change.Change) {
 	case at == noRow && cleared:
 	case at == noRow:
 		if k == nil {
-			k = &Key{name: c.Key, hash: hash}
+			k = s.newKey(c.Key, hash)
 			s.add(m, k)
 		}
 		s.rows++
@@ -265,7 +287,9 @@ func (s *Set) clear(m *keyMap, hash uint64, name string) {
 	if m.cleared {
 		return
 	}
-	s.add(m, &Key{name: name, hash: hash, cleared: true})
+	k := s.newKey(name, hash)
+	k.cleared = true
+	s.add(m, k)
 	s.rows++
 }
 

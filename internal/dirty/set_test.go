@@ -364,6 +364,28 @@ func TestBytesAreNearWhatTheHeapSays(t *testing.T) {
 	}
 }
 
+// TestAKeyThatComesAndGoesTakesNoMore has a queue filled and emptied again and again while
+// other keys become dirty and stay so. Where all keys of the space were removed before,
+// nothing of the queue is left each time.
+func TestAKeyThatComesAndGoesTakesNoMore(t *testing.T) {
+	s := New(testDef, 0)
+	s.Apply(&change.Change{Op: change.ClearTable, Table: 3}, 1)
+	fill := change.Change{Op: change.Set, Known: change.Absent, Table: 3, Key: "queue", Row: "1"}
+	empty := change.Change{Op: change.Clear, Table: 3, Key: "queue"}
+	before := heap()
+	for i := range 10_000 {
+		s.Apply(&change.Change{Op: change.Set, Table: 3, Key: fmt.Sprintf("stays:%09d", i), Row: "1"}, 1)
+		for range 40 {
+			s.Apply(&fill, 1)
+			s.Apply(&empty, 1)
+		}
+	}
+	if real := heap() - before; real > s.Bytes()*150/100 {
+		t.Errorf("the set says %d bytes, the heap grew by %d", s.Bytes(), real)
+	}
+	runtime.KeepAlive(s)
+}
+
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
