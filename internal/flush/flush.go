@@ -24,6 +24,7 @@ package flush
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -295,7 +296,7 @@ func (f *Flusher) settleEmpty() bool {
 	if f.mark.Next != 0 || f.pending[0].Position() > f.mark.Position {
 		return false
 	}
-	f.pending, f.work = f.pending[1:], nil
+	f.pending, f.work = slices.Delete(f.pending, 0, 1), nil // lets go of the cut
 	f.gate.settle(f.mark.Position)
 	return true
 }

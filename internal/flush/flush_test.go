@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -12,8 +13,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/lullcache/lull/internal/change"
+	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/value"
 )
@@ -186,6 +189,32 @@ func TestAllWhoWaitShareTheNextFlush(t *testing.T) {
 			t.Errorf("%d transactions", l.db.writes)
 		}
 		check(l.T, l.db, l.e)
+	})
+}
+
+// TestACutIsLetGo: once it is in the database nothing holds a cut, which may be large.
+func TestACutIsLetGo(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		if err := l.s.f.Wait(l.Context(), l.player("1", change.Absent, "name", "Ann")); err != nil {
+			l.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		held, looked := false, false
+		l.e.mu.Lock()
+		l.e.taken = weak.Pointer[dirty.Cut]{}
+		l.e.onSettled = func() {
+			if none := (weak.Pointer[dirty.Cut]{}); l.e.taken != none && !looked {
+				runtime.GC()
+				held, looked = l.e.taken.Value() != nil, true
+			}
+		}
+		l.e.mu.Unlock()
+		if err := l.s.f.Wait(l.Context(), l.player("2", change.Absent, "name", "Bob")); err != nil {
+			l.Fatal(err)
+		}
+		if held || !looked {
+			l.Errorf("the cut is held: %t, somebody looked: %t", held, looked)
+		}
 	})
 }
 

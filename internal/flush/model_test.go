@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
@@ -348,16 +349,18 @@ func describe(c map[string]string, name string, row map[string]value.Value) {
 // engine is a Source with a log in memory, and the truth that the database should
 // come to.
 type engine struct {
-	mu       sync.Mutex
-	log      []unit // all that was ever written
-	position uint64
-	sets     []*dirty.Set
-	cuts     []*dirty.Cut // handed out, not settled
-	first    time.Time
-	last     time.Time
-	changes  uint64
-	kept     uint64 // the log is kept from here on
-	logFails error
+	mu        sync.Mutex
+	log       []unit // all that was ever written
+	position  uint64
+	sets      []*dirty.Set
+	cuts      []*dirty.Cut            // handed out, not settled
+	taken     weak.Pointer[dirty.Cut] // the last cut that was not empty
+	onSettled func()
+	first     time.Time
+	last      time.Time
+	changes   uint64
+	kept      uint64 // the log is kept from here on
+	logFails  error
 
 	truth  map[string]map[string]value.Value // by table and key
 	events []string
@@ -431,6 +434,9 @@ func (e *engine) Cut() *dirty.Cut {
 	c := dirty.NewCut(e.position, e.first, e.sets)
 	e.sets, e.first = freshSets(), time.Time{}
 	e.cuts = append(e.cuts, c)
+	if rows, _, _ := c.Size(); rows > 0 {
+		e.taken = weak.Make(c)
+	}
 	return c
 }
 
@@ -450,6 +456,9 @@ func (e *engine) Settled(m sink.Mark) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.cuts = slices.DeleteFunc(e.cuts, func(c *dirty.Cut) bool { return c.Position() <= m.Position })
+	if e.onSettled != nil {
+		e.onSettled()
+	}
 }
 
 func (e *engine) Forget(space uint16, db uint8, key string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lullcache/lull/sink"
@@ -109,7 +110,7 @@ func (f *Flusher) settled(ops []op, took time.Duration) {
 		f.src.Settled(f.mark)
 		return
 	}
-	f.pending, f.work = f.pending[1:], nil
+	f.pending, f.work = slices.Delete(f.pending, 0, 1), nil // lets go of the cut
 	f.stats.pendingAt(0)
 	f.src.Settled(f.mark)
 	f.gate.settle(f.mark.Position)
