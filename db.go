@@ -35,7 +35,8 @@ type DB struct {
 	logFrom    uint64     // where the log ended when it was opened
 	gap        change.Gap // SQL alone has this, since the log failed; also where the log has no room to say so
 	logStarted bool
-	laneLog    string // the id of the log that the lane is written from
+	laneLog    string // the lane's log id: see starts
+	starts     starts
 	flusher    *flush.Flusher
 	shards     [shardCount]shard
 	cuts       cutList

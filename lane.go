@@ -50,7 +50,7 @@ func (db *DB) openLog() error {
 		return fmt.Errorf("log: %w", err)
 	}
 	db.log, db.logFrom, db.logStarted = log, uint64(log.End()), false
-	return nil
+	return db.readStarts()
 }
 
 // startLog begins the log, unless it is.
@@ -112,13 +112,16 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 		if err := db.join(ctx, live); err != nil {
 			return base{}, err
 		}
-		c.LogID = db.log.ID()
-		c.Reset = live.found && live.lane.LogID != c.LogID
+		c.LogID = db.starts.laneName()
+		c.Reset = live.found && !db.ours(live.lane.LogID)
 		if !c.Reset {
 			c.Mark = live.lane.Mark
 		}
 		if c.Seen = &live.lane; db.opts.NewLog && db.logFrom == 0 {
 			c.Reset, c.Seen = true, nil // whatever the lane has is given up
+		}
+		if err := db.noteStart(live.late); err != nil {
+			return base{}, err
 		}
 	}
 	if !live.reachable {
@@ -188,7 +191,7 @@ func (m misfit) Unwrap() error { return m.error }
 func (db *DB) sealedBeyond(live *schema) (change.Gap, error) {
 	l := &live.lane
 	to := l.Mark.Position
-	if !live.found || !l.Sealed || l.LogID != db.log.ID() || l.Mark.Next != 0 || to <= db.gap.To {
+	if !live.found || !l.Sealed || !db.ours(l.LogID) || l.Mark.Next != 0 || to <= db.gap.To {
 		return change.Gap{}, nil
 	}
 	if to > db.logFrom {
@@ -224,6 +227,7 @@ func (db *DB) noteGap(ctx context.Context, gap change.Gap, late bool) error {
 func (db *DB) fits(live *schema) error {
 	end, oldest := max(db.logFrom, db.gap.To), uint64(db.log.Oldest())
 	mark := live.lane.Mark.Position
+	sameLog, known := db.starts.has(live.lane.LogID)
 	const remedy = "to go on with a new log and give up what only the old one holds: lull serve --new-log"
 	switch {
 	case !live.found && oldest > 0:
@@ -237,9 +241,12 @@ func (db *DB) fits(live *schema) error {
 	case end == 0:
 		return fmt.Errorf("the data directory %s has no log, but the database was written from log %s up to position %d: was the directory moved? %s",
 			db.opts.DataDir, live.lane.LogID, mark, remedy)
-	case live.lane.LogID != db.log.ID():
+	case !sameLog:
 		return fmt.Errorf("the data directory %s holds log %s, but the database was written from log %s: another Lull uses the name %q, or one of the two is an old copy; %s",
 			db.opts.DataDir, db.log.ID(), live.lane.LogID, db.opts.Name, remedy)
+	case !known:
+		return fmt.Errorf("the database was last written from another data directory with the log of %s: one of the two is a copy of the other, and each has what the other lacks; start Lull with that directory, or, %s",
+			db.opts.DataDir, remedy)
 	case live.lane.Mark.Next > end:
 		return fmt.Errorf("the database has a part of the changes up to position %d, but the log ends at %d: the end of the log was lost; %s", live.lane.Mark.Next, end, remedy)
 	case mark > end:

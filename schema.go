@@ -44,6 +44,9 @@ func (db *DB) laneID() sink.LaneID { return sink.LaneID{Name: db.opts.Name, Lane
 // learnSchema asks the database for its tables and the lane, or falls back to the
 // schema file.
 func (db *DB) learnSchema(ctx context.Context) (*schema, error) {
+	if s, ok := db.sink.(sink.Floored); ok {
+		s.SetFloor(sink.Floor{}) // of an engine before, which had the same sink
+	}
 	path := filepath.Join(db.opts.DataDir, schemaFile)
 	data, readErr := db.readFile(path)
 	timeout := schemaTimeout
@@ -215,8 +218,16 @@ func (db *DB) readFile(name string) ([]byte, error) {
 
 // writeFile replaces a file as one step.
 func (db *DB) writeFile(name string, data []byte) error {
+	if err := db.writeBeside(name, data); err != nil {
+		return err
+	}
+	return db.replace(name)
+}
+
+// writeBeside writes what is to replace a file.
+func (db *DB) writeBeside(name string, data []byte) error {
 	fs := db.opts.fs
-	temp := name + ".new"
+	temp := beside(name)
 	_ = fs.Remove(temp) // of a start that was cut off
 	f, err := fs.Create(temp)
 	if err != nil {
@@ -226,11 +237,16 @@ func (db *DB) writeFile(name string, data []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := fs.Rename(temp, name); err != nil {
+	return errors.Join(err, f.Close())
+}
+
+// replace puts what writeBeside has written in the file's place.
+func (db *DB) replace(name string) error {
+	fs := db.opts.fs
+	if err := fs.Rename(beside(name), name); err != nil {
 		return err
 	}
 	return fs.SyncDir(filepath.Dir(name))
 }
+
+func beside(name string) string { return name + ".new" }

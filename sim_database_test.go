@@ -371,7 +371,8 @@ func (s *simSink) Claim(_ context.Context, c sink.Claim) (sink.LaneState, error)
 		return sink.LaneState{}, c.Check(lane)
 	case !s.found:
 		lane = sink.LaneState{Mark: c.Mark}
-	case !c.Start && (lane.LogID != c.LogID || lane.Epoch != c.Held.Epoch && (lane.Epoch < c.Held.Epoch || lane.Epoch > s.tried)):
+	case !c.Start && (lane.LogID != c.Held.LogID || lane.Epoch != c.Held.Epoch) &&
+		(lane.LogID != c.LogID || lane.Epoch <= c.Held.Epoch || lane.Epoch > s.tried):
 		return sink.LaneState{}, &sink.Error{Class: sink.Fenced, Err: errors.New("held by another")}
 	}
 	lane.LogID, lane.Epoch = c.LogID, max(lane.Epoch, c.Held.Epoch, s.epoch)+1

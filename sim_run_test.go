@@ -272,7 +272,7 @@ func (s *simulation) onClaim(l *simLife, before sink.LaneState) {
 // start, and gives up the others.
 func (s *simulation) findTail(l *simLife) {
 	b := s.before
-	if b.Sealed && b.LogID == s.logID && len(s.tail) > 0 && b.Mark.Position >= s.tail[0].position && b.Mark.Next == 0 {
+	if b.Sealed && strings.HasPrefix(b.LogID, s.logID) && len(s.tail) > 0 && b.Mark.Position >= s.tail[0].position && b.Mark.Next == 0 {
 		s.counts.gaps++
 		n := len(s.tail)
 		for n > 0 && s.tail[n-1].position > b.Mark.Position {

@@ -204,11 +204,15 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		},
 	}
 	if db.log != nil {
-		o.LogID = db.log.ID()
+		o.LogID, o.Ours = db.starts.laneName(), db.ours
 	}
 	if b.claimed {
 		o.State = &b.lane
 		o.LogID = b.lane.LogID
+	} else if db.log != nil {
+		if err := db.readyStart(); err != nil {
+			return fmt.Errorf("%s: %w", startsFile, err)
+		}
 	}
 	db.checkpoints = checkpointer{mark: b.mark, since: db.opts.world.Now(), bounds: b.bounds, away: !b.claimed, hole: b.hole}
 	if !b.claimed && !b.away && db.log != nil {

@@ -28,6 +28,8 @@ type startSink struct {
 
 var errStartAway = &sink.Error{Class: sink.Retry, Err: errors.New("connection refused")}
 
+func (s *startSink) SetFloor(f sink.Floor) { s.Sink.(sink.Floored).SetFloor(f) }
+
 func (s *startSink) CreateOwn(ctx context.Context) error {
 	if s.away.Load() {
 		return errStartAway

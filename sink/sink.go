@@ -97,7 +97,7 @@ type Floored interface {
 	SetFloor(f Floor)
 }
 
-// Floor is the state of a lane below which nothing is read.
+// Floor is the state of a lane below which nothing is read. The zero Floor is none.
 type Floor struct {
 	ID    LaneID
 	LogID string
@@ -172,7 +172,7 @@ type LaneState struct {
 // Claim says whose lane is to be taken, and on what condition.
 type Claim struct {
 	ID LaneID
-	// LogID is the log that the caller writes from now on.
+	// LogID names the log that the caller writes from now on.
 	LogID string
 	// Start is true at a process's start: the lane is taken from whoever holds it.
 	// A reconnect has Start false: only where the row still holds Held (log id and

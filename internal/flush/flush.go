@@ -86,10 +86,14 @@ type Target struct {
 
 // Options say what a Flusher does. Zero values mean the default.
 type Options struct {
-	// Name and Lane tell whose lane is written: see sink.LaneID. LogID is the log's.
+	// Name and Lane tell whose lane is written: see sink.LaneID. LogID is what claims
+	// give it.
 	Name, Lane, LogID string
-	Writer            sink.Writer
-	Dictionary        change.Dictionary
+	// Ours tells the log ids that earlier claims for this log may have given it. nil: only
+	// LogID.
+	Ours       func(logID string) bool
+	Writer     sink.Writer
+	Dictionary change.Dictionary
 	// Targets finds a table's target. With an error the table is parked, and of the
 	// target only Order counts.
 	Targets func(table uint16) (*Target, error)
@@ -142,6 +146,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.World == nil {
 		o.World = world.Real{}
+	}
+	if o.Ours == nil {
+		o.Ours = func(logID string) bool { return logID == o.LogID }
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}

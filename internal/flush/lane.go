@@ -116,7 +116,7 @@ func (f *Flusher) ownPast(ctx context.Context, cause error) (bool, error) {
 		return false, f.backOff(ctx)
 	case !found:
 		return false, fmt.Errorf("%w: the lane's row is gone, it had %s", ErrMark, f.mark)
-	case state.LogID != f.o.LogID || state.Epoch > f.lane.Epoch:
+	case !f.o.Ours(state.LogID) || state.Epoch > f.lane.Epoch:
 		return false, fmt.Errorf("%w (log %s, epoch %d; this one had log %s, epoch %d): %w", ErrFenced,
 			state.LogID, state.Epoch, f.o.LogID, f.lane.Epoch, cause)
 	case state.Epoch == f.lane.Epoch && state.Mark == f.mark:
@@ -134,7 +134,8 @@ func (f *Flusher) lookBack(ctx context.Context) error {
 		return nil
 	}
 	state, found, err := f.o.Writer.Lane(ctx, f.laneID())
-	if err != nil || !found || state.LogID != f.o.LogID || state.Epoch > f.lane.Epoch || !f.mark.After(state.Mark) {
+	if err != nil || !found || !f.o.Ours(state.LogID) || state.Epoch > f.lane.Epoch ||
+		state.Mark.After(f.mark) || state.Mark == f.mark && state.LogID == f.o.LogID {
 		return ctx.Err()
 	}
 	f.lane = state

@@ -69,6 +69,7 @@ func testFloor(t *testing.T, b *base) {
 	}{
 		{sink.Floor{ID: lane, LogID: "log", Mark: has}, false},
 		{sink.Floor{ID: lane, LogID: "log"}, false},
+		{sink.Floor{}, false},
 		{sink.Floor{ID: lane, LogID: "log", Mark: sink.Mark{Position: has.Position + 1}}, true},
 		{sink.Floor{ID: lane, LogID: "log", Mark: part}, true},
 		{sink.Floor{ID: lane, LogID: "other", Mark: has}, true},

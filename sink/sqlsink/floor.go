@@ -22,7 +22,7 @@ func (s *Sink) SetFloor(f sink.Floor) { s.floor.Store(&f) }
 // same connection or in the same snapshot.
 func (s *Sink) CheckFloor(query func(query string, args []any, row func([]value.Value) error) error) error {
 	floor := s.floor.Load() // before the snapshot, which may lack what is flushed after it
-	if floor == nil {
+	if floor == nil || floor.LogID == "" {
 		return nil
 	}
 	var state sink.LaneState
