@@ -167,6 +167,7 @@ type Flusher struct {
 	mark     sink.Mark // what the database has
 	pending  []*dirty.Cut
 	work     *work // of pending[0]
+	back     bool  // the lane was found in an earlier state of ours
 	targets  map[uint16]*Target
 	parked   map[uint16]sink.Reason
 	tried    map[uint16]sink.Reason // those that look right again and are tried just now

@@ -84,8 +84,12 @@ func (f *Flusher) reclaim(ctx context.Context, to sink.Mark) error {
 	}
 	f.lane, f.mark = state, state.Mark
 	f.sealed = state.Sealed // an older state of the database may not be
-	switch state.Mark {
-	case to, was:
+	back := f.back
+	f.back = false
+	switch {
+	case state.Mark == was && back:
+		return f.readBack(ctx)
+	case state.Mark == to, state.Mark == was:
 		return nil
 	}
 	if state.Mark.After(was) {
@@ -123,7 +127,7 @@ func (f *Flusher) ownPast(ctx context.Context, cause error) (bool, error) {
 		f.trouble(cause)
 		return false, f.backOff(ctx)
 	}
-	f.lane = state
+	f.lane, f.back = state, true
 	return true, nil
 }
 
@@ -135,11 +139,21 @@ func (f *Flusher) lookBack(ctx context.Context) error {
 	}
 	state, found, err := f.o.Writer.Lane(ctx, f.laneID())
 	if err != nil || !found || !f.o.Ours(state.LogID) || state.Epoch > f.lane.Epoch ||
-		state.Mark.After(f.mark) || state.Mark == f.mark && state.LogID == f.o.LogID {
+		state.Mark.After(f.mark) || state.Mark == f.mark && state.Epoch == f.lane.Epoch {
 		return ctx.Err()
 	}
-	f.lane = state
+	f.lane, f.back = state, true
 	return f.reclaim(ctx, f.mark)
+}
+
+// readBack reads the letters of a database that has gone back, though not to another mark.
+func (f *Flusher) readBack(ctx context.Context) error {
+	f.work = nil
+	if err := f.reload(ctx); err != nil {
+		return err
+	}
+	f.parkLettered()
+	return nil
 }
 
 // rewind begins again at the database's mark with what the log holds after it.

@@ -63,6 +63,31 @@ func TestLettersOutliveARestart(t *testing.T) {
 	})
 }
 
+// TestALetterComesBackWithTheDatabase: the mark is the same, but the epoch is an earlier one.
+func TestALetterComesBackWithTheDatabase(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.refuse("name", "bad")
+		l.wait(l.player("p", change.Absent, "name", "bad"))
+		goBack := l.db.snapshot()
+		l.takeAll()
+		l.failOnce(lostButIn)
+		if left, err := l.s.f.Retry(l.Context(), l.s.f.Letters()[0].ID); left != 0 || err != nil {
+			t.Errorf("%d left, %v", left, err)
+		}
+		goBack()
+		l.s.f.Doubt()
+		l.sleep(time.Second)
+		l.wait(l.player("q", change.Absent, "name", "Ann"))
+		if n, _ := l.s.f.Aside(); n != 1 {
+			t.Errorf("%d letters are known", n)
+		}
+		if left, err := l.s.f.Retry(l.Context()); left != 0 || err != nil {
+			t.Errorf("%d left, %v", left, err)
+		}
+		check(l.T, l.db, l.e)
+	})
+}
+
 func TestALetterIsDropped(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		l.refuse("name", "bad")
