@@ -189,6 +189,7 @@ func (w *world) mayRefuse(err error) bool {
 		return true
 	}
 	return w.away.Load() && (strings.HasPrefix(text, "NODB ") || strings.HasPrefix(text, "BUSY ")) ||
+		strings.HasPrefix(text, "BUSY ") && strings.Contains(text, "is reached") || // the machine is slow, and writers outran its database
 		strings.HasPrefix(text, "LOADING ") || // starting or closing
 		strings.HasPrefix(text, "NODB ") && strings.Contains(text, "the lane is not taken yet") // the machine is slow, and the start did not wait
 }
