@@ -218,7 +218,21 @@ func keysOf(c *call) (*command.Command, [][]byte, error) {
 	case !cmd.ArityOK(len(args)):
 		return nil, nil, errGetKeysArity
 	}
-	return cmd, args, nil
+	return cmd, paired(cmd, args), nil
+}
+
+// paired leaves out an argument behind a keyword that is one too many, as Redis does here:
+// half of those behind STREAMS are keys.
+func paired(cmd *command.Command, args [][]byte) [][]byte {
+	for i := range cmd.Keys {
+		k := &cmd.Keys[i]
+		if _, _, ok := k.Find(args); k.Kind == command.Keyword && !ok {
+			if _, _, ok = k.Find(args[:len(args)-1]); ok {
+				return args[:len(args)-1]
+			}
+		}
+	}
+	return args
 }
 
 // digits are those that a count begins with, as C's atoi reads them; it is exact if the
