@@ -87,25 +87,29 @@ func TestACopyOfTheDataDirectoryTookTheLane(t *testing.T) {
 	}
 }
 
+// written is a database and the data directory that wrote it, in fs: k is 1.
+func written(t *testing.T) (p *place, c *copied, fs *faultfs.FS) {
+	file := filepath.Join(t.TempDir(), "test.db")
+	p, c, fs = placeAt(t, "sqlite", "sqlite:"+file), &copied{s: sqliteAt(t, file)}, faultfs.New(1)
+	db := c.open(t, fs, c.s)
+	set(t, db, "k", "1")
+	closeDB(t, db)
+	return p, c, fs
+}
+
 // TestTheLaneOfAnEarlierVersion has the log's id alone, and the data directory says nothing
 // of starts.
 func TestTheLaneOfAnEarlierVersion(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		t.Run(fmt.Sprintf("late %v", late), func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "test.db")
-			p := placeAt(t, "sqlite", "sqlite:"+file)
-			c := &copied{s: sqliteAt(t, file)}
-			fs := faultfs.New(1)
-			db := c.open(t, fs, c.s)
-			set(t, db, "k", "1")
-			closeDB(t, db)
+			p, c, fs := written(t)
 			if err := fs.Remove("data/starts"); err != nil {
 				t.Fatal(err)
 			}
 			p.exec(t, "UPDATE lull_lanes SET log_id = substr(log_id, 1, 32)")
 			s := &startSink{Sink: c.s}
 			s.away.Store(late)
-			db = c.open(t, fs, s)
+			db := c.open(t, fs, s)
 			set(t, db, "k", "2")
 			s.away.Store(false)
 			syncDB(t, db)
@@ -122,15 +126,9 @@ func TestTheLaneOfAnEarlierVersion(t *testing.T) {
 func TestTheDatabaseGoesBackToAStartBefore(t *testing.T) {
 	for _, more := range []bool{false, true} {
 		t.Run(fmt.Sprintf("more was flushed %v", more), func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "test.db")
-			p := placeAt(t, "sqlite", "sqlite:"+file)
-			c := &copied{s: sqliteAt(t, file)}
-			fs := faultfs.New(1)
-			db := c.open(t, fs, c.s)
-			set(t, db, "k", "1")
-			closeDB(t, db)
+			p, c, fs := written(t)
 			was := strings.Split(p.rows(t, "SELECT log_id, epoch, position FROM lull_lanes")[0], "|")
-			db = c.open(t, fs, c.s)
+			db := c.open(t, fs, c.s)
 			defer closeDB(t, db)
 			want := "1"
 			if more {
