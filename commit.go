@@ -105,13 +105,19 @@ func logError(err error) error {
 func (tx *Tx) toDirty(pos uint64) {
 	var rows, bytes int64
 	for i := range tx.changes {
-		sh := &tx.db.shards[tx.to[i].shard]
-		sh.changes.Add(1)
-		set := sh.dirty
-		r, b := int64(set.Rows()), set.Bytes()
-		set.ApplyHashed(&tx.changes[i], tx.to[i].hash, dirty.SeqOf(pos, len(tx.changes), i))
-		rows += int64(set.Rows()) - r
-		bytes += set.Bytes() - b
+		c, to, seq := &tx.changes[i], tx.to[i], dirty.SeqOf(pos, len(tx.changes), i)
+		tx.db.shards[to.shard].changes.Add(1)
+		shards := tx.db.shards[to.shard : int(to.shard)+1]
+		if c.Op == change.ClearTable {
+			shards = tx.db.shards[:]
+		}
+		for j := range shards {
+			set := shards[j].dirty
+			r, b := int64(set.Rows()), set.Bytes()
+			set.ApplyHashed(c, to.hash, seq)
+			rows += int64(set.Rows()) - r
+			bytes += set.Bytes() - b
+		}
 	}
 	db := tx.db
 	if rows != 0 {

@@ -115,9 +115,7 @@ func (s *simulation) checkError(err error) error {
 }
 
 func simClone(changes []change.Change) []change.Change {
-	changes = slices.CompactFunc(slices.Clone(changes), func(a, b change.Change) bool {
-		return a.Op == change.ClearTable && b.Op == change.ClearTable && a.Table == b.Table && a.DB == b.DB // one for each shard
-	})
+	changes = slices.Clone(changes)
 	for i := range changes {
 		changes[i].Cells = slices.Clone(changes[i].Cells)
 	}

@@ -65,6 +65,7 @@ const (
 )
 
 // destination says where a change goes: to a shard, and there by the hash of Change.Key.
+// A ClearTable goes to every shard.
 type destination struct {
 	hash  uint64
 	shard uint8

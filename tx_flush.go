@@ -39,10 +39,8 @@ func (tx *Tx) flushOne(n uint8) {
 			continue // it is of one space with the table of keys
 		}
 		tx.ack = max(tx.ack, db.tables[t.ID].ack)
-		for i := range db.shards {
-			tx.changes = append(tx.changes, change.Change{Op: change.ClearTable, DB: n, Table: t.ID})
-			tx.to = append(tx.to, destination{shard: uint8(i)})
-		}
+		tx.changes = append(tx.changes, change.Change{Op: change.ClearTable, DB: n, Table: t.ID})
+		tx.to = append(tx.to, destination{}) // every shard
 	}
 	complete := db.complete[n].Load()
 	for i := range db.shards {
