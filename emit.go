@@ -210,17 +210,21 @@ func (tx *Tx) undelete(h *handle, key string) bool {
 		if c.Op == change.Delete && c.Table == h.t.ID && c.Key == key && c.Row == "" {
 			tx.changes = slices.Delete(tx.changes, i, i+1)
 			tx.to = slices.Delete(tx.to, i, i+1)
+			if i < tx.early {
+				tx.early--
+			}
 			return true
 		}
 	}
 	return false
 }
 
-// filled adds NULL for every column that clients write and cells does not name.
+// filled adds NULL for every column that cells does not name, but for the one that takes
+// the time of the write: a row that was there may hold anything, also an expiry.
 func (tx *Tx) filled(h *handle, cells []change.Cell) []change.Cell {
 	out := slices.Clone(cells)
 	for i := range h.t.Cells {
-		if !h.t.Cells[i].Managed && !hasCell(cells, uint16(i)) {
+		if i != h.t.UpdatedAt && !hasCell(cells, uint16(i)) {
 			out = append(out, change.Cell{Col: uint16(i)})
 		}
 	}
@@ -251,7 +255,21 @@ func (tx *Tx) withTime(h *handle, cells []change.Cell) []change.Cell {
 		return cells
 	}
 	at := change.Cell{Col: uint16(h.t.UpdatedAt), Val: timeCell(&h.t.Cells[h.t.UpdatedAt], tx.now)}
+	h.show(at)
 	return tx.cellsOf(append(slices.Clone(cells), at)...)
+}
+
+// show has a mapped hash in memory hold a column that Lull fills, as SQL will.
+func (h *handle) show(c change.Cell) {
+	if h.t.Kind != mapping.Hash || !h.exists() {
+		return
+	}
+	name := []byte(h.t.Cells[c.Col].Name)
+	if c.Val.IsNull() {
+		h.e.Hash().Del(name)
+		return
+	}
+	h.e.Hash().Set(name, c.Val.AppendText(nil))
 }
 
 // setExpiry gives an existing key the expiry at (ms, 0 none).
@@ -280,10 +298,10 @@ func (tx *Tx) emitExpiry(h *handle) {
 			Cells: tx.one(keysExpires, timeCell(&h.t.Cells[keysExpires], at)),
 		})
 	case h.t.Expires >= 0:
-		v := timeCell(&h.t.Cells[h.t.Expires], at)
+		c := change.Cell{Col: uint16(h.t.Expires), Val: timeCell(&h.t.Cells[h.t.Expires], at)}
+		h.show(c)
 		tx.emit(h, change.Change{
-			Op: change.Set, Known: change.Present, Table: h.t.ID, Key: tx.tuple(h),
-			Cells: tx.one(uint16(h.t.Expires), v),
+			Op: change.Set, Known: change.Present, Table: h.t.ID, Key: tx.tuple(h), Cells: tx.one(c.Col, c.Val),
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package lull
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/flush"
 	"github.com/lullcache/lull/internal/keyspace"
+	"github.com/lullcache/lull/internal/wal"
 )
 
 // client writes and reads for as long as the process lives.
@@ -36,69 +38,107 @@ func (l *simLife) client(sess *Session) {
 // unit carries out one unit that was drawn, and holds its answers against the model.
 func (s *simulation) unit(ctx context.Context, l *simLife, sess *Session) (t Ticket, err error) {
 	ops := s.draw()
-	answers, done := make([]string, len(ops)), make([]bool, len(ops))
-	var unit simUnit
+	unit := &simUnit{}
 	run := RunFunc(func(tx *Tx) error {
-		unit = simUnit{}
-		defer func() { unit.changes = simClone(tx.changes) }()
+		*unit = simUnit{now: tx.now}
 		for i := range ops {
-			answers[i], err = ops[i].do(tx)
-			if done[i] = err == nil; done[i] {
-				unit.ops = append(unit.ops, ops[i])
+			answer, err := ops[i].do(tx)
+			if err == nil {
+				unit.ops, unit.answers = append(unit.ops, ops[i]), append(unit.answers, answer)
 			} else if len(ops) == 1 {
 				return err
 			}
 		}
-		if !l.dead {
-			s.pending = &unit
+		if !l.dead && len(tx.changes) > 0 {
+			unit.record = change.AppendUnit(nil, tx.now, tx.changes)
+			s.pending = unit
 		}
 		return nil
 	})
-	all := slices.ContainsFunc(ops, func(o simOp) bool { return o.kind == "flush" })
-	if len(ops) == 1 && all {
-		t, err = sess.ExecAll(ctx, true, run)
-	} else if len(ops) == 1 {
-		t, err = sess.Exec(ctx, [][]byte{[]byte(ops[0].key)}, ops[0].kind != "read", run)
-	} else {
-		var needs []KeyNeed
-		for _, o := range ops {
-			need := KeyNeed{Name: []byte(o.key), Need: NeedAll}
-			if o.kind == "xadd" {
-				need.Need = NeedHint
-			}
-			if o.kind != "flush" {
-				needs = append(needs, need)
-			}
-		}
-		t, err = sess.ExecMulti(ctx, needs, all, true, run)
-	}
-	if l.dead {
+	if t, err = s.exec(ctx, sess, ops, run); l.dead {
 		return t, ErrClosed
+	}
+	if err == nil {
+		s.catchUp(l.db, uint64(l.db.log.End()))
+		if s.pending != nil && t.Position > 0 {
+			s.fault("the log does not have the unit at position %d as it was made", t.Position)
+		}
 	}
 	s.pending = nil
 	if err != nil {
-		if t.Position > 0 { // the header of a stream was due
-			s.units = append(s.units, simUnit{position: t.Position, changes: unit.changes})
-		}
 		return t, s.checkError(err)
 	}
-	for i := range ops {
-		s.w.note("unit "+ops[i].kind+" "+ops[i].key+" "+ops[i].a+" -> "+answers[i], t.Position)
-		if !done[i] {
-			continue
-		}
-		if want := s.model.apply(ops[i]); want != answers[i] && ops[i].kind != "xadd" {
-			s.fault("wrong answer: %s %s %s %s: %q, wanted %q", ops[i].kind, ops[i].key, ops[i].a, ops[i].b, answers[i], want)
-		}
-	}
-	if t.Position == 0 {
-		s.counts.reads++
+	if t.Position > 0 {
+		s.counts.units++
 		return t, nil
 	}
-	s.counts.units++
-	unit.position = t.Position
-	s.units = append(s.units, unit)
+	s.counts.reads++
+	s.check(unit)
 	return t, nil
+}
+
+func (s *simulation) exec(ctx context.Context, sess *Session, ops []simOp, run Runner) (Ticket, error) {
+	all := slices.ContainsFunc(ops, func(o simOp) bool { return o.kind == "flush" })
+	if len(ops) == 1 && all {
+		return sess.ExecAll(ctx, true, run)
+	}
+	if len(ops) == 1 {
+		return sess.Exec(ctx, [][]byte{[]byte(ops[0].key)}, ops[0].kind != "read", run)
+	}
+	var needs []KeyNeed
+	for _, o := range ops {
+		need := KeyNeed{Name: []byte(o.key), Need: NeedAll}
+		if o.kind == "xadd" {
+			need.Need = NeedHint
+		}
+		if o.kind != "flush" {
+			needs = append(needs, need)
+		}
+	}
+	return sess.ExecMulti(ctx, needs, all, true, run)
+}
+
+// check carries a unit out in the model, and fails if it answers otherwise.
+func (s *simulation) check(u *simUnit) {
+	for i, o := range u.ops {
+		s.w.note("unit "+o.kind+" "+o.key+" "+o.a+" -> "+u.answers[i], u.position)
+		if want := s.model.apply(o, u.now); want != u.answers[i] && o.kind != "xadd" {
+			s.fault("wrong answer: %s %s %s %s: %q, wanted %q", o.kind, o.key, o.a, o.b, u.answers[i], want)
+		}
+	}
+}
+
+// catchUp reads what the log has up to its end, and that was not read before: also what
+// the engine wrote by itself.
+func (s *simulation) catchUp(db *DB, end uint64) {
+	if s.seen >= end {
+		return
+	}
+	err := db.log.Replay(wal.Position(max(s.seen, uint64(db.log.Oldest()))), nil, func(pos wal.Position, rec []byte) error {
+		if typ, err := change.TypeOf(rec); err != nil || typ != change.Unit || uint64(pos) > end {
+			return err
+		}
+		return s.logged(uint64(pos), rec)
+	})
+	if err != nil {
+		s.fault("replay: %v", err)
+	}
+	s.seen = end
+}
+
+// logged takes in a unit that the log has.
+func (s *simulation) logged(position uint64, rec []byte) (err error) {
+	u := simUnit{position: position}
+	if p := s.pending; p != nil && bytes.Equal(p.record, rec) {
+		u.ops, u.answers, s.pending = p.ops, p.answers, nil
+	} else {
+		s.counts.own++
+	}
+	if u.now, u.changes, err = change.DecodeUnit(rec, nil); err == nil {
+		s.units = append(s.units, u)
+		s.check(&u)
+	}
+	return err
 }
 
 // checkError fails for an error that no trouble explains.
@@ -112,14 +152,6 @@ func (s *simulation) checkError(err error) error {
 		s.fault("a unit ends with: %v", err)
 	}
 	return err
-}
-
-func simClone(changes []change.Change) []change.Change {
-	changes = slices.Clone(changes)
-	for i := range changes {
-		changes[i].Cells = slices.Clone(changes[i].Cells)
-	}
-	return changes
 }
 
 // draw makes up a unit.
@@ -152,6 +184,13 @@ func (s *simulation) op() simOp {
 	o := simOp{key: s.key(), n: int64(1 + r.IntN(5))}
 	if r.IntN(6) == 0 {
 		o.kind = "del"
+		return o
+	}
+	if canEnd := simMapped(o.key) == keyspace.TypeNone || simMapped(o.key) == keyspace.TypeHash; canEnd && r.IntN(8) == 0 {
+		o.kind, o.n = "expire", s.w.now.UnixMilli()+int64(r.IntN(40_000))-1000
+		if r.IntN(4) == 0 {
+			o.kind = "persist"
+		}
 		return o
 	}
 	number := strconv.Itoa(r.IntN(1000))

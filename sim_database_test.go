@@ -548,11 +548,24 @@ func (s *simSink) selects(q *sink.Query) (found [][]value.Value) {
 	return found
 }
 
-// simWhere knows what expiry asks: nothing here ever expires.
+// simWhere knows what is asked of generic tables, and by expiry.
 func simWhere(row []value.Value, where []sink.Match) bool {
 	return !slices.ContainsFunc(where, func(m sink.Match) bool {
-		return row[m.Column].IsNull() || m.Op != "=" || !simEqual(row[m.Column], m.Value)
+		have := row[m.Column]
+		if have.IsNull() || m.Op == "=" {
+			return !simEqual(have, m.Value)
+		}
+		return m.Op != "<=" || !simLess(have, m.Value) && !simEqual(have, m.Value)
 	})
+}
+
+// simLess compares times.
+func simLess(a, b value.Value) bool {
+	if n, ok := a.Int(); ok {
+		than, _ := b.Int()
+		return n < than
+	}
+	return a.String() < b.String()
 }
 
 func (s *simSink) Count(_ context.Context, t *sink.Table, _ []int, _ []sink.Match, _ int64) (int64, bool, error) {
@@ -576,7 +589,8 @@ var (
 	simOwnTables  = simOwn()
 	simUserTables = []*sink.Table{
 		{Name: "players", PrimaryKey: []string{"id"}, Columns: []sink.Column{
-			simColumn("id", simInt, false), simColumn("name", simText, true), simColumn("score", simInt, true)}},
+			simColumn("id", simInt, false), simColumn("name", simText, true), simColumn("score", simInt, true),
+			simColumn("ends", simStamp, true)}},
 		{Name: "scores", PrimaryKey: []string{"board", "player"}, Columns: []sink.Column{
 			simColumn("board", simText, false), simColumn("player", simInt, false), simColumn("points", simFloat, false)}},
 		{Name: "views", PrimaryKey: []string{"page"}, Columns: []sink.Column{
@@ -587,7 +601,7 @@ var (
 			simColumn("topic", simText, false), simColumn("body", simText, true)}},
 	}
 	simSpecs = []TableSpec{
-		{Name: "players", Key: "player:{id}", Type: "hash", MaxAgeSet: true},
+		{Name: "players", Key: "player:{id}", Type: "hash", MaxAgeSet: true, OnExpire: "delete", Expires: "ends"},
 		{Name: "scores", Key: "board:{board}", Type: "zset", Member: "player", Score: "points"},
 		{Name: "views", Key: "views:{page}", Type: "string", Value: "views", MaxAgeSet: true},
 		{Name: "tags", Key: "tags:{item}", Type: "set", Member: "tag"},

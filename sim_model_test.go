@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/keyspace"
@@ -22,11 +23,15 @@ type simOp struct {
 	n    int64
 }
 
-// simUnit is an atomic unit that was written, and what it said of SQL.
+// simUnit is an atomic unit that was written, and what it said of SQL. Those that the
+// engine makes by itself, when a key's time has come, have no commands.
 type simUnit struct {
 	position uint64
+	now      int64 // its time, in ms since 1970
 	ops      []simOp
+	answers  []string
 	changes  []change.Change
+	record   []byte // while it is not known whether the log has it
 }
 
 // simValue is what a key holds, in the plainest form.
@@ -35,6 +40,7 @@ type simValue struct {
 	text string
 	list []string
 	rows map[string]string // fields, members with scores, members
+	ends int64             // when it expires, in ms since 1970; 0 never
 }
 
 // simModel is all keys.
@@ -74,8 +80,11 @@ func (m simModel) keep(key string, v *simValue) {
 	m[key] = v
 }
 
-// apply carries a command out and returns its answer.
-func (m simModel) apply(o simOp) string {
+// apply carries a command out at a time and returns its answer.
+func (m simModel) apply(o simOp, now int64) string {
+	if v := m[o.key]; v != nil && v.ends != 0 && v.ends <= now {
+		delete(m, o.key)
+	}
 	switch o.kind {
 	case "set":
 		m[o.key] = &simValue{typ: keyspace.TypeString, text: o.a}
@@ -100,8 +109,26 @@ func (m simModel) apply(o simOp) string {
 		return v.text
 	case "read":
 		return m.text(o.key)
+	case "expire", "persist":
+		return fmt.Sprint(m.expire(o, now))
 	}
 	return m.applyRows(o)
+}
+
+// expire sets when a key ends, or takes that away.
+func (m simModel) expire(o simOp, now int64) (done bool) {
+	v := m[o.key]
+	switch {
+	case v == nil, o.kind == "persist" && v.ends == 0:
+		return false
+	case o.kind == "persist":
+		v.ends = 0
+	case o.n <= now:
+		delete(m, o.key)
+	default:
+		v.ends = o.n
+	}
+	return true
 }
 
 var simTypes = map[string]keyspace.Type{
@@ -151,13 +178,21 @@ func (m simModel) text(key string) string {
 	if v == nil {
 		return "nil"
 	}
-	if v.typ == keyspace.TypeString {
-		return v.text
+	text := simRowsText(v.rows)
+	switch v.typ {
+	case keyspace.TypeString:
+		text = v.text
+	case keyspace.TypeList:
+		text = strings.Join(v.list, " ")
 	}
-	if v.typ == keyspace.TypeList {
-		return strings.Join(v.list, " ")
+	return simUntil(text, v.ends)
+}
+
+func simUntil(text string, ends int64) string {
+	if ends == 0 {
+		return text
 	}
-	return simRowsText(v.rows)
+	return fmt.Sprintf("%s until %d", text, ends)
 }
 
 func simRowsText(rows map[string]string) string {
@@ -224,6 +259,8 @@ func (o *simOp) do(tx *Tx) (answer string, err error) {
 	case "lpop":
 		answer = "nil"
 		_, err = tx.Pop(key, Head, 1, func(v []byte) { answer = string(v) })
+	case "expire", "persist":
+		answer, err = o.expire(tx, key)
 	case "read":
 		answer, err = simRead(tx, key)
 	}
@@ -233,16 +270,50 @@ func (o *simOp) do(tx *Tx) (answer string, err error) {
 	return answer, err
 }
 
+func (o *simOp) expire(tx *Tx, key []byte) (answer string, err error) {
+	var done bool
+	if o.kind == "persist" {
+		done, err = tx.Persist(key)
+	} else {
+		done, err = tx.Expire(key, o.n, ExpireAlways)
+	}
+	return fmt.Sprint(done), err
+}
+
 // simRead describes what a key holds, as simModel.text does.
 func simRead(tx *Tx, key []byte) (string, error) {
 	typ, err := tx.Type(key)
+	if err != nil || typ == keyspace.TypeNone {
+		return "nil", err
+	}
+	text, err := simHolds(tx, key, typ)
 	if err != nil {
 		return "", err
 	}
+	ends, _, err := tx.ExpiresAt(key)
+	if shown := simShown(tx, key); shown != ends {
+		text += fmt.Sprint("ends=", shown, " ")
+	}
+	return simUntil(text, ends), err
+}
+
+// simShown is what a mapped hash shows of its expiry, in ms since 1970.
+func simShown(tx *Tx, key []byte) int64 {
+	if simMapped(string(key)) != keyspace.TypeHash {
+		ends, _, _ := tx.ExpiresAt(key)
+		return ends
+	}
+	v, ok, _ := tx.HGet(key, []byte("ends"))
+	if !ok {
+		return 0
+	}
+	at, _ := time.Parse(time.RFC3339Nano, string(v))
+	return at.UnixMilli()
+}
+
+func simHolds(tx *Tx, key []byte, typ keyspace.Type) (string, error) {
 	rows := map[string]string{}
 	switch typ {
-	case keyspace.TypeNone:
-		return "nil", nil
 	case keyspace.TypeString:
 		v, _, err := tx.Get(key)
 		return v.String(), err
@@ -250,6 +321,9 @@ func simRead(tx *Tx, key []byte) (string, error) {
 		f, err := tx.HGetAll(key)
 		if err == nil {
 			f.Each(func(field, val []byte) bool { rows[string(field)] = string(val); return true })
+		}
+		if simMapped(string(key)) != keyspace.TypeNone {
+			delete(rows, "ends")
 		}
 		return simRowsText(rows), err
 	case keyspace.TypeSet:

@@ -1,6 +1,8 @@
 package lull_test
 
 import (
+	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -75,4 +77,100 @@ func TestTroubleExpiryWithoutLog(t *testing.T) {
 		t.Errorf("a key that lasts: got %q, %v", got, err)
 	}
 	leave(t, db)
+}
+
+// openSessions maps hashes and strings that expire by a column of their table.
+func openSessions(t *testing.T) (*lull.DB, *place) {
+	p := newPlace(t, "sqlite")
+	p.exec(t, `CREATE TABLE sessions (id BIGINT PRIMARY KEY, user_name TEXT, page TEXT, ends TIMESTAMP, seen TIMESTAMP)`,
+		`CREATE TABLE views (id BIGINT PRIMARY KEY, n BIGINT, ends TIMESTAMP)`)
+	return openOver(t, p.sink(t), t.TempDir(), func(o *lull.Options) {
+		o.Tables = []lull.TableSpec{
+			{Name: "sessions", Key: "session:{id}", Type: "hash", OnExpire: "delete", Expires: "ends", UpdatedAt: "seen"},
+			{Name: "views", Key: "views:{id}", Type: "string", Value: "n", OnExpire: "delete", Expires: "ends"},
+		}
+	}), p
+}
+
+// TestARowMadeAnewHasNoExpiry: the row in SQL is the one of before, and the expiry that it
+// had goes with all else, or the new row would be deleted when that time comes.
+func TestARowMadeAnewHasNoExpiry(t *testing.T) {
+	t.Parallel()
+	for _, expires := range []bool{false, true} {
+		t.Run(fmt.Sprintf("expires %v", expires), func(t *testing.T) {
+			db, p := openSessions(t)
+			defer closeDB(t, db)
+			for _, key := range []string{"session:1", "views:1"} {
+				write := func(tx *lull.Tx) error {
+					if key == "views:1" {
+						_, err := tx.IncrBy([]byte(key), 1)
+						return err
+					}
+					_, err := tx.HSet([]byte(key), [][]byte{[]byte("page"), []byte("home")})
+					return err
+				}
+				do(t, db, key, func(tx *lull.Tx) error {
+					if err := write(tx); err != nil {
+						return err
+					}
+					_, err := tx.Expire([]byte(key), tx.Now()+50, lull.ExpireAlways)
+					return err
+				})
+				syncDB(t, db)
+				if expires {
+					time.Sleep(60 * time.Millisecond)
+				}
+				do(t, db, key, func(tx *lull.Tx) error {
+					if _, err := tx.Del([]byte(key)); err != nil {
+						return err
+					}
+					return write(tx)
+				})
+			}
+			syncDB(t, db)
+			p.wantRows(t, `SELECT page, ends FROM sessions`, "home|NULL")
+			p.wantRows(t, `SELECT n, ends FROM views`, "1|NULL")
+		})
+	}
+}
+
+// TestColumnsThatLullFillsReadTheSame from memory as from SQL.
+func TestColumnsThatLullFillsReadTheSame(t *testing.T) {
+	t.Parallel()
+	db, _ := openSessions(t)
+	defer closeDB(t, db)
+	key := []byte("session:1")
+	all := func() (text string) {
+		t.Helper()
+		do(t, db, string(key), func(tx *lull.Tx) error {
+			f, err := tx.HGetAll(key)
+			if err == nil {
+				fields := make(map[string]string)
+				f.Each(func(field, val []byte) bool { fields[string(field)] = string(val); return true })
+				text = fmt.Sprint(fields)
+			}
+			return err
+		})
+		return text
+	}
+	for name, change := range map[string]func(tx *lull.Tx) error{
+		"HSET":    func(tx *lull.Tx) error { _, err := tx.HSet(key, [][]byte{[]byte("page"), []byte("home")}); return err },
+		"EXPIRE":  func(tx *lull.Tx) error { _, err := tx.Expire(key, tx.Now()+100_000, lull.ExpireAlways); return err },
+		"PERSIST": func(tx *lull.Tx) error { _, err := tx.Persist(key); return err },
+	} {
+		do(t, db, string(key), func(tx *lull.Tx) error { // in memory, and with both columns
+			_, err := tx.HSet(key, [][]byte{[]byte("user_name"), []byte("ann")})
+			if err == nil {
+				_, err = tx.Expire(key, tx.Now()+50_000, lull.ExpireAlways)
+			}
+			return err
+		})
+		do(t, db, string(key), change)
+		memory := all()
+		syncDB(t, db)
+		lull.EvictAll(db)
+		if sql := all(); memory != sql || !strings.Contains(sql, "seen:") {
+			t.Errorf("%s: in memory %s, in SQL %s", name, memory, sql)
+		}
+	}
 }
