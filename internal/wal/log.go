@@ -54,9 +54,9 @@ type Log struct {
 	frameBuf   []byte // buffer, for files that are not mapped
 	stats      Stats
 
-	// waitMu guards gathering, the waiters that the next sync will answer.
-	waitMu    sync.Mutex
-	gathering *waiters
+	waitMu    sync.Mutex // guards what follows
+	gathering *waiters   // those whom the next sync will answer
+	expected  int        // how many they will be if all come back
 
 	wakeSync chan struct{}
 	wakeTend chan struct{}

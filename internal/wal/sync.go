@@ -56,21 +56,27 @@ func (l *Log) gather() (done chan struct{}, err error) {
 // gatherYieldsMax bounds how often a sync lets others run before it begins.
 const gatherYieldsMax = 4
 
-// letGather lets those who can run come along, while more and more do. Those whom
-// the last sync has just answered would else go half with this one and half with the
-// next. No time passes in which nobody runs.
+// letGather lets those who can run come along. Those whom the last sync has answered
+// would else go half with this one and half with the next, and so for ever: each sync takes
+// its time for half of them. Their requests may not have come through the network yet, so
+// not only other goroutines get the processor but other threads and programs too.
+// No time passes in which nobody runs.
 func (l *Log) letGather() {
-	last := -1
 	for range gatherYieldsMax {
-		l.waitMu.Lock()
-		n := l.gathering.n
-		l.waitMu.Unlock()
-		if n == last {
+		runtime.Gosched()
+		if l.gathered() {
 			return
 		}
-		last = n
-		runtime.Gosched()
+		yieldThread()
 	}
+}
+
+// gathered reports whether nearly all have come who are expected: as many as the last
+// sync has answered, and those that had come by its end.
+func (l *Log) gathered() bool {
+	l.waitMu.Lock()
+	defer l.waitMu.Unlock()
+	return l.gathering.n >= l.expected-l.expected/8
 }
 
 // take ends the gathering: all who are in it have appended before.
@@ -82,8 +88,16 @@ func (l *Log) take() *waiters {
 	return w
 }
 
+// answer lets go those for whom a sync is done, or will not be.
+func (l *Log) answer(w *waiters) {
+	l.waitMu.Lock()
+	l.expected = w.n + l.gathering.n
+	l.waitMu.Unlock()
+	close(w.done)
+}
+
 // answerLate answers whoever came when the log had stopped.
-func (l *Log) answerLate() { close(l.take().done) }
+func (l *Log) answerLate() { l.answer(l.take()) }
 
 // syncLoop syncs whenever somebody waits, and every SyncEvery.
 func (l *Log) syncLoop() {
@@ -109,7 +123,7 @@ func (l *Log) syncLoop() {
 // look like a torn tail.
 func (l *Log) syncOnce(idle bool) {
 	w := l.take()
-	defer close(w.done)
+	defer l.answer(w)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failure != nil || !l.dirty && !(idle && l.marked < l.End()) {
