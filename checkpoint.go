@@ -2,6 +2,7 @@ package lull
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -115,7 +116,7 @@ type checkpointer struct {
 	// was sent last, and those of the processes before that nobody has heard of.
 	bounds []uint64
 	away   bool       // the lane is not taken yet
-	hole   change.Gap // while away
+	hole   change.Gap // while away, see change.Settled
 }
 
 // keepBounds drops the bounds at which no cut ends any more: it was merged with a later
@@ -200,27 +201,33 @@ func (db *DB) writeCheckpoint(base uint64, c *dirty.Cut) (end wal.Position, err 
 
 // logSettled logs how far the database is, or may be.
 func (db *DB) logSettled(m sink.Mark, bounds []uint64) (wal.Position, error) {
+	c := &db.checkpoints
 	return db.log.Append(change.AppendSettled(nil, change.Settled{
-		UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part, Away: db.checkpoints.away, Hole: db.checkpoints.hole, Bounds: bounds}))
+		UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part, Away: c.away && !db.starts.noted, Hole: c.hole,
+		Start: db.starts.last(), Bounds: bounds}))
 }
 
 // logSending logs that SQL may have everything up to position from now on, and returns
 // what has to be on disk before it is sent. Without it a start with the database away
 // would not know of this border, and might fold the log across it: then nothing could
-// be rebuilt from there if the database turned out to be there.
-func (db *DB) logSending(position uint64) uint64 {
+// be rebuilt from there if the database turned out to be there. It fails if the log has;
+// a log without room has none for a checkpoint either.
+func (db *DB) logSending(position uint64) (uint64, error) {
 	c := &db.checkpoints
 	if db.log == nil || position == c.mark.Next || slices.Contains(c.bounds, position) {
-		return position
+		return position, nil
 	}
 	c.keepBounds(db.cuts.upTo(position))
 	bounds := append(slices.Clip(c.bounds), position)
 	end, err := db.logSettled(c.mark, bounds)
-	if err != nil {
-		return position // there is no room for a checkpoint either; one that has failed is told of by the wait
+	switch {
+	case errors.Is(err, wal.ErrFull):
+		return position, nil
+	case err != nil:
+		return position, logError(err)
 	}
 	c.bounds = bounds
-	return max(position, uint64(end))
+	return max(position, uint64(end)), nil
 }
 
 // checkpointWriter gathers changes into records.

@@ -87,6 +87,36 @@ func TestACopyOfTheDataDirectoryTookTheLane(t *testing.T) {
 	}
 }
 
+// TestTheOriginalGoesOnAfterItsCopyHasStarted: the copy has a position in its log for all
+// that SQL has, but what stands there is its own.
+func TestTheOriginalGoesOnAfterItsCopyHasStarted(t *testing.T) {
+	c := &copied{s: sqliteAt(t, filepath.Join(t.TempDir(), "test.db")), original: faultfs.New(1)}
+	db := c.open(t, c.original, c.s)
+	set(t, db, "k", "1")
+	syncDB(t, db)
+	c.double = c.original.Copy(1)
+
+	s := awaySink(c.s)
+	double := c.open(t, c.double, s)
+	for i := range 60 {
+		set(t, double, fmt.Sprint("own", i), strings.Repeat("x", 3000))
+	}
+	set(t, db, "k", "2")
+	closeDB(t, db)
+	s.away.Store(false)
+	wantCopy(t, double.Sync(t.Context()))
+	c.double = c.double.Kill(1)
+	leave(t, double)
+	_, err := onFS(t, c.double, c.s, nil)
+	wantCopy(t, err)
+
+	db = c.open(t, c.original.Kill(1), c.s)
+	closeDB(t, db)
+	if got := stringsInSQL(t, c.s); len(got) != 1 || got["k"] != "2" {
+		t.Errorf("SQL has %q", got)
+	}
+}
+
 // written is a database and the data directory that wrote it, in fs: k is 1.
 func written(t *testing.T) (p *place, c *copied, fs *faultfs.FS) {
 	file := filepath.Join(t.TempDir(), "test.db")

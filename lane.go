@@ -18,7 +18,7 @@ type base struct {
 	lane    sink.LaneState
 	claimed bool // false: the database was away
 	// Without the lane, see change.Settled: what the database may have instead of mark,
-	// whether the process before did not have the lane either, and the hole then.
+	// whether the process before cannot have had the lane either, and the hole then.
 	bounds []uint64
 	away   bool
 	hole   change.Gap
@@ -244,7 +244,7 @@ func (db *DB) fits(live *schema) error {
 	case !sameLog:
 		return fmt.Errorf("the data directory %s holds log %s, but the database was written from log %s: another Lull uses the name %q, or one of the two is an old copy; %s",
 			db.opts.DataDir, db.log.ID(), live.lane.LogID, db.opts.Name, remedy)
-	case !known:
+	case !known || db.overtaken(live):
 		return fmt.Errorf("the database was last written from another data directory with the log of %s: one of the two is a copy of the other, and each has what the other lacks; start Lull with that directory, or, %s",
 			db.opts.DataDir, remedy)
 	case live.lane.Mark.Next > end:
@@ -258,6 +258,14 @@ func (db *DB) fits(live *schema) error {
 		return fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on: the database is older than log.retain reaches back; %s", mark, oldest, remedy)
 	}
 	return nil
+}
+
+// overtaken reports whether the database was written further than a process with this data
+// directory can have been when it last had the lane. A log that failed may have lost its end.
+func (db *DB) overtaken(live *schema) bool {
+	l := &live.lane
+	left, ok := db.starts.left(l.LogID)
+	return ok && !l.Sealed && max(l.Mark.Position, l.Mark.Next) > left
 }
 
 // lastSettled finds in the log how far the database was when it was last heard of.
@@ -282,7 +290,8 @@ func (db *DB) lastHeard() (base, error) {
 			return err
 		case typ == change.SettledRecord:
 			s, err := change.DecodeSettled(rec)
-			b = base{mark: sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}, bounds: s.Bounds, away: s.Away, hole: s.Hole, gap: b.gap}
+			b = base{mark: sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}, bounds: s.Bounds, hole: s.Hole, gap: b.gap}
+			b.away = s.Away && s.Start == db.starts.last() // else one has tried since, whose records the power took
 			return err
 		case typ == change.GapRecord:
 			g, err := change.DecodeGap(rec)

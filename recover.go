@@ -53,9 +53,6 @@ func (db *DB) replay(after, upTo uint64, look lookFunc) (*replayer, *dirty.Cut, 
 		}
 	}
 	r.lastMs = max(r.lastMs, r.checkpoint.lastMs)
-	if r.gap.To < db.gap.To {
-		r.gap = db.gap
-	}
 	if after < r.gap.To {
 		return nil, nil, fmt.Errorf("log: what was written from position %d to %d is needed, and was lost when the log's disk failed", r.gap.From, r.gap.To)
 	}
@@ -112,6 +109,9 @@ func (r *replayer) run(after, upTo uint64) error {
 		err = r.flush()
 	}
 	r.end()
+	if r.gap.To < r.db.gap.To { // the log has no room to say so
+		r.gap = r.db.gap
+	}
 	return err
 }
 

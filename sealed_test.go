@@ -147,11 +147,15 @@ func TestALaneMovesAllTheTimeWhileItIsTaken(t *testing.T) {
 	}
 }
 
+const foldedSegment = 4 << 10
+
+// foldedLog is folded soon while the database is away.
+var foldedLog = lull.LogOptions{SegmentBytes: foldedSegment, MaxBytes: 24 * foldedSegment, SyncEvery: time.Hour}
+
 // TestTheLogIsFoldedBehindASealedLane: the log cannot say that SQL went on when it failed.
 // Starts without the database have to leave that place as it was.
 func TestTheLogIsFoldedBehindASealedLane(t *testing.T) {
-	const segment = 4 << 10
-	log := lull.LogOptions{SegmentBytes: segment, MaxBytes: 24 * segment, SyncEvery: time.Hour}
+	log := foldedLog
 	for _, lose := range []string{"nothing", "the end of the log"} {
 		t.Run(lose+" is lost", func(t *testing.T) {
 			l := newSealed(t, log)
@@ -200,4 +204,41 @@ func (l *sealed) foldAway(t *testing.T, log lull.LogOptions) {
 	if got := stringsInSQL(t, l.s); got["k"] != "last" || got["other"] != fmt.Sprint(n) {
 		t.Errorf("SQL has %q, wanted %d", got, n)
 	}
+}
+
+// TestTheLogFailsAsALateStartTakesTheLane: the power takes what the log said of that. Starts
+// without the database learn from the data directory that one has tried, and that SQL may
+// be where the log had ended.
+func TestTheLogFailsAsALateStartTakesTheLane(t *testing.T) {
+	l := &sealed{s: newSQLite(t, t.TempDir()), fs: faultfs.New(1)}
+	open := func(s sink.Sink) *lull.DB {
+		db, err := onFS(t, l.fs, s, func(o *lull.Options) { o.Log = foldedLog })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	db := open(l.s)
+	set(t, db, "k", "first")
+	syncDB(t, db)
+	lull.Flusher(db).Pause()
+	set(t, db, "k", "second")
+	l.fs = l.fs.Kill(1)
+	leave(t, db)
+
+	s := &startSink{Sink: l.s, before: func() { l.fs.FailAt(l.fs.Ops()+1, syscall.EIO) }}
+	s.away.Store(true)
+	db = open(s)
+	set(t, db, "k", "last")
+	if err := db.SyncDisk(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.away.Store(false)
+	syncDB(t, db)
+	if got := stringsInSQL(t, l.s)["k"]; got != "last" || db.Stats().Log.Failed == nil {
+		t.Fatalf("SQL has %q, the log failed: %v", got, db.Stats().Log.Failed)
+	}
+	l.fs = l.fs.PowerCut(3)
+	leave(t, db)
+	l.foldAway(t, foldedLog)
 }

@@ -20,7 +20,7 @@ func (l *simLife) client(sess *Session) {
 	s, ctx := l.sim, l.ctx
 	for {
 		l.Wait(ctx, time.Duration(s.w.random.IntN(60))*time.Millisecond, nil)
-		if s.quiet || l.dead {
+		if s.quiet || l.dead || l.fork && errors.Is(l.db.fencedErr(), ErrFenced) {
 			return
 		}
 		sess.SetAck(Ack(s.w.random.IntN(4)))
@@ -28,7 +28,7 @@ func (l *simLife) client(sess *Session) {
 		if err != nil || t.Position == 0 || !s.w.one(3) {
 			continue
 		}
-		if err := sess.Wait(ctx, t); err == nil && !l.dead && t.Ack >= AckDisk && l.db.log.Err() == nil {
+		if err := sess.Wait(ctx, t); err == nil && !l.dead && !l.fork && t.Ack >= AckDisk && l.db.log.Err() == nil {
 			s.counts.waits++
 			s.onDisk = max(s.onDisk, t.Position)
 		}
@@ -49,14 +49,14 @@ func (s *simulation) unit(ctx context.Context, l *simLife, sess *Session) (t Tic
 				return err
 			}
 		}
-		if !l.dead && len(tx.changes) > 0 {
+		if !l.dead && !l.fork && len(tx.changes) > 0 {
 			unit.record = change.AppendUnit(nil, tx.now, tx.changes)
 			s.pending = unit
 		}
 		return nil
 	})
-	if t, err = s.exec(ctx, sess, ops, run); l.dead {
-		return t, ErrClosed
+	if t, err = s.exec(ctx, sess, ops, run); l.dead || l.fork {
+		return t, ErrClosed // nobody who counts is told
 	}
 	if err == nil {
 		s.catchUp(l.db, uint64(l.db.log.End()))

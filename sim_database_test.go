@@ -300,6 +300,7 @@ type simSink struct {
 	unclear bool
 	floor   sink.Floor
 	claimed func(before sink.LaneState)
+	life    *simLife
 }
 
 var errSimAway = &sink.Error{Class: sink.Retry, Err: errors.New("connection refused")}

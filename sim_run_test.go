@@ -28,6 +28,7 @@ type simulation struct {
 	sql     *simDB
 	life    *simLife // nil between two
 	dying   *simLife // killed in the middle of something
+	fork    *simFork // begun last, see there
 	lives   int
 	o       Options
 	backups []*simBackup
@@ -59,7 +60,7 @@ type simulation struct {
 
 // simCounts is what runs did, for the table, and to see that they do it.
 type simCounts struct {
-	units, own, reads, starts, kills, cuts, commits, parts, letters, seals, rewinds, checkpoints, gaps, waits int
+	units, own, reads, starts, kills, cuts, commits, parts, letters, seals, rewinds, checkpoints, gaps, waits, forks, copies int
 }
 
 type simCount struct {
@@ -72,6 +73,7 @@ func (c *simCounts) list() []simCount {
 		{&c.units, "units"}, {&c.own, "of the engine's own"}, {&c.reads, "reads"}, {&c.starts, "starts"}, {&c.kills, "kills"}, {&c.cuts, "power cuts"},
 		{&c.commits, "commits"}, {&c.parts, "parts"}, {&c.letters, "letters"}, {&c.seals, "lanes sealed"}, {&c.rewinds, "rewinds"},
 		{&c.checkpoints, "checkpoints"}, {&c.gaps, "ends of logs lost"}, {&c.waits, "answers awaited"},
+		{&c.forks, "forks"}, {&c.copies, "copies refused"},
 	}
 }
 
@@ -94,6 +96,7 @@ type simLife struct {
 	db     *DB
 	opened bool
 	calm   bool  // it began when nothing went wrong any more
+	fork   bool  // another has a copy of its data directory, and is the one that counts
 	over   error // it has ended by itself
 }
 
@@ -147,7 +150,10 @@ func (s *simulation) expect(position uint64) *simRows {
 
 // onCommit holds each committed state against the history: it has to be the one that
 // the mark says.
-func (s *simulation) onCommit(_ *simSink, b *sink.Batch) {
+func (s *simulation) onCommit(by *simSink, b *sink.Batch) {
+	if f := s.fork; f != nil && by.life == f.life && f.wrote(b) {
+		return
+	}
 	if b.To.Next != 0 {
 		s.counts.parts++
 		return
@@ -234,7 +240,7 @@ func (s *simulation) start() {
 	s.counts.starts++
 	p := &simProc{w: s.w, name: strconv.Itoa(s.lives)}
 	l := &simLife{simProc: p, sim: s, fs: s.disk, calm: s.quiet}
-	l.sink = &simSink{simDB: s.sql, p: p, claimed: func(before sink.LaneState) { s.onClaim(l, before) }}
+	l.sink = &simSink{simDB: s.sql, p: p, life: l, claimed: func(before sink.LaneState) { s.onClaim(l, before) }}
 	s.life = l
 	s.w.note("start", uint64(s.lives))
 	l.ctx, l.leave = context.WithCancel(context.Background())
@@ -285,6 +291,9 @@ func (l *simLife) end(err error) {
 // start without the database learns only now which units SQL has that a failed log has
 // lost.
 func (s *simulation) onClaim(l *simLife, before sink.LaneState) {
+	if f := s.fork; f != nil && f.claimed(l) {
+		return
+	}
 	if s.before == nil {
 		s.before = &before
 	}
@@ -374,7 +383,7 @@ type simFS struct {
 func (f *simFS) before(what string, mayFail bool) {
 	f.l.point()
 	s := f.l.sim
-	if mayFail && !s.quiet && s.w.one(400) {
+	if mayFail && !s.quiet && !f.l.fork && s.w.one(400) {
 		err := error(syscall.EIO)
 		if s.w.one(2) {
 			err = syscall.ENOSPC
@@ -432,7 +441,7 @@ func (f *simFile) Allocate(size int64) error {
 // process may be killed in front of it or behind it.
 func (f *simFile) WriteAt(p []byte, off int64) (int, error) {
 	l := f.fs.l
-	if s := l.sim; !s.quiet && l.opened && !l.dead && s.w.one(1000) {
+	if s := l.sim; !s.quiet && l.opened && !l.dead && !l.fork && s.w.one(1000) {
 		if s.w.one(2) {
 			_, _ = f.File.WriteAt(p, off)
 		}
@@ -469,6 +478,10 @@ func (s *simulation) crash(power bool) {
 func (s *simulation) bury() {
 	l := s.dying
 	s.dying = nil
+	l.bury()
+}
+
+func (l *simLife) bury() {
 	l.leave()
 	l.finish(l.first)
 	if l.db != nil {
@@ -482,7 +495,9 @@ func (s *simulation) bury() {
 // meddle is what goes wrong from outside.
 func (s *simulation) meddle() {
 	r, l := s.w.random, s.life
-	switch r.IntN(24) {
+	switch r.IntN(26) {
+	case 24, 25:
+		s.forks()
 	case 0:
 		if l != nil {
 			s.crash(false)
@@ -498,12 +513,12 @@ func (s *simulation) meddle() {
 		s.sql.away = s.w.one(2)
 		s.w.note("db: away or back")
 	case 5:
-		if s.sql.found && !s.sql.lane.Sealed && s.before == nil && s.rows != nil && l != nil && l.opened {
+		if s.sql.found && s.fork == nil && !s.sql.lane.Sealed && s.before == nil && s.rows != nil && l != nil && l.opened {
 			s.backups = append(s.backups, s.sql.backup())
 			s.w.note("db: backup", s.sql.lane.Mark.Position)
 		}
 	case 6:
-		if n := len(s.backups); n > 0 && s.before == nil && s.w.one(2) {
+		if n := len(s.backups); n > 0 && s.before == nil && s.fork == nil && s.w.one(2) {
 			i := r.IntN(n)
 			s.restore(s.backups[i])
 			s.backups = s.backups[:i+1] // the later ones are of a past that is none any more
@@ -585,6 +600,9 @@ func (s *simulation) tooOld(err error) bool {
 	if err == nil {
 		return false
 	}
+	if s.copied(err) {
+		s.stopped = err
+	}
 	for _, why := range []string{"is kept from", "reaches back", "lost when the log's disk failed"} {
 		if s.restored && strings.Contains(err.Error(), why) {
 			s.stopped = err
@@ -609,6 +627,7 @@ func (s *simulation) run(steps int) {
 // mend ends all trouble.
 func (s *simulation) mend() {
 	s.quiet = true
+	s.unfork()
 	s.sql.trouble, s.sql.away, s.sql.refuses = 0, false, false
 	s.sql.gone = map[string]bool{}
 	s.disk.SetCapacity(0)

@@ -47,6 +47,7 @@ func (s *simulation) over() {
 	if s.w.current != nil {
 		return
 	}
+	s.unfork()
 	if s.life != nil {
 		s.crash(false)
 	}

@@ -61,7 +61,9 @@ type simProc struct {
 	w    *simWorld
 	name string
 	dead bool
-	gone int // calls of Go
+	// stopped: nothing of it runs for now, as after SIGSTOP.
+	stopped bool
+	gone    int // calls of Go
 }
 
 // simTask is what a goroutine is to the machine.
@@ -150,7 +152,7 @@ func (w *simWorld) run() bool {
 	w.steps++
 	var can []*simTask
 	for _, t := range w.tasks {
-		if t.ready() && (t.seldom == 1 || w.one(t.seldom)) {
+		if !t.proc.stopped && t.ready() && (t.seldom == 1 || w.one(t.seldom)) {
 			can = append(can, t)
 		}
 	}
@@ -171,7 +173,7 @@ func (w *simWorld) run() bool {
 func (w *simWorld) pass() {
 	var next time.Time
 	for _, t := range w.tasks {
-		if t.waits && !t.until.IsZero() && t.until.After(w.now) && (next.IsZero() || t.until.Before(next)) && t.seldom == 1 {
+		if t.waits && !t.proc.stopped && !t.until.IsZero() && t.until.After(w.now) && (next.IsZero() || t.until.Before(next)) && t.seldom == 1 {
 			next = t.until
 		}
 	}

@@ -53,7 +53,11 @@ func (s source) Pressure() flush.Pressure {
 // SyncLog makes the log durable through position: SQL never holds what the log could
 // still lose. It is about to be sent, and the log says that too.
 func (s source) SyncLog(ctx context.Context, position uint64) error {
-	return s.db.waitDisk(ctx, s.db.logSending(position))
+	end, err := s.db.logSending(position)
+	if err != nil {
+		return err
+	}
+	return s.db.waitDisk(ctx, end)
 }
 
 // Settled notes how far the database is: in the log, so that a start without the
@@ -210,14 +214,18 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		o.State = &b.lane
 		o.LogID = b.lane.LogID
 	} else if db.log != nil {
-		if err := db.readyStart(); err != nil {
+		if err := errors.Join(db.noteLeft(), db.readyStart()); err != nil {
 			return fmt.Errorf("%s: %w", startsFile, err)
 		}
 	}
 	db.checkpoints = checkpointer{mark: b.mark, since: db.opts.world.Now(), bounds: b.bounds, away: !b.claimed, hole: b.hole}
 	if !b.claimed && !b.away && db.log != nil {
-		db.checkpoints.hole = change.Gap{From: db.logFrom, To: uint64(db.log.Next())}
-		db.logSending(pending[len(pending)-1].Position()) // by the process before, whose log may have failed
+		hole := &db.checkpoints.hole
+		if *hole == (change.Gap{}) {
+			hole.From = db.logFrom
+		}
+		hole.To = uint64(db.log.Next())
+		_, _ = db.logSending(pending[len(pending)-1].Position()) // by the process before, whose log may have failed
 	}
 	db.flusher = flush.New(o, source{db})
 	if !b.claimed {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lullcache/lull/sink"
@@ -21,7 +22,13 @@ import (
 // cannot be in the log: with the database away it may be full until the lane is taken.
 // The file is made ready at the start, and taking the lane needs no more than its name.
 
-// startsFile has the id of the log, then those of the starts, oldest first, a line each.
+// The original may run on although its copy has been started: it was stopped, or cut off,
+// and believed dead. Then it has the lane, under a name that the copy knows. A start that
+// begins without the lane therefore notes how far the log went: what the log gets from then
+// on is of starts that did not have the lane, so a lane that is further belongs to another.
+
+// startsFile has the id of the log, then those of the starts, oldest first, a line each,
+// with where a later one found the log's end, if that began without the lane: id:position.
 const startsFile = "starts"
 
 // startsMax is how many starts are known. Those before are of use only for a database
@@ -30,11 +37,32 @@ const startsMax = 1000
 
 // starts are those of this data directory that have tried to take the lane.
 type starts struct {
-	log   string   // the id of the log
-	known []string // this one too, once it has tried
+	log   string  // the id of the log
+	known []start // this one too, once it has tried
 	own   string
 	ready bool // the file stands beside its place
 	noted bool // it is in its place
+}
+
+// start is one of them.
+type start struct {
+	id   string
+	left uint64 // the log's end as the next one found it, if that began without the lane, or 0
+}
+
+func (s start) String() string {
+	if s.left == 0 {
+		return s.id
+	}
+	return s.id + ":" + strconv.FormatUint(s.left, 10)
+}
+
+func parseStart(text string) (s start, err error) {
+	var left string
+	if s.id, left, _ = strings.Cut(text, ":"); left != "" {
+		s.left, err = strconv.ParseUint(left, 10, 64)
+	}
+	return s, err
 }
 
 // readStarts learns what starts there were. Those of another log are of no matter.
@@ -48,8 +76,16 @@ func (db *DB) readStarts() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", startsFile, err)
 	}
-	if lines := strings.Fields(string(data)); len(lines) > 0 && lines[0] == s.log {
-		s.known = lines[1:]
+	lines := strings.Fields(string(data))
+	if len(lines) == 0 || lines[0] != s.log {
+		return nil
+	}
+	for _, line := range lines[1:] {
+		one, err := parseStart(line)
+		if err != nil {
+			return fmt.Errorf("%s: line %q: wanted the id of a start, or one with a position: %w", startsFile, line, err)
+		}
+		s.known = append(s.known, one)
 	}
 	return nil
 }
@@ -62,12 +98,51 @@ func (db *DB) readyStart() error {
 	if s.ready || s.noted {
 		return nil
 	}
-	known := append(slices.Clone(s.known), s.own)
-	known = known[max(0, len(known)-startsMax):]
-	text := strings.Join(append([]string{s.log}, known...), "\n") + "\n"
-	err := db.writeBeside(db.startsPath(), []byte(text))
+	err := db.writeBeside(db.startsPath(), s.text(start{id: s.own}))
 	s.ready = err == nil
 	return err
+}
+
+// text is the file, with more starts behind those that are known.
+func (s *starts) text(more ...start) []byte {
+	known := append(slices.Clone(s.known), more...)
+	text := s.log + "\n"
+	for _, one := range known[max(0, len(known)-startsMax):] {
+		text += one.String() + "\n"
+	}
+	return []byte(text)
+}
+
+// noteLeft has the disk know where a start that begins without the lane finds the log's
+// end.
+func (db *DB) noteLeft() error {
+	s := &db.starts
+	last := len(s.known) - 1
+	if s.noted {
+		last-- // this one may have the lane yet
+	}
+	if last < 0 || s.known[last].left != 0 {
+		return nil
+	}
+	s.known[last].left = db.logFrom
+	err := db.writeBeside(db.startsPath(), s.text())
+	if err == nil {
+		err = db.replace(db.startsPath())
+	}
+	return err
+}
+
+// left is how far the database can be with a lane that was taken with this log, if a later
+// start without the lane has noted that.
+func (s *starts) left(laneLog string) (position uint64, ok bool) {
+	_, id, _ := strings.Cut(laneLog, ".")
+	i := slices.IndexFunc(s.known, func(one start) bool { return one.id == id })
+	for ; i >= 0 && i < len(s.known); i++ {
+		if position = s.known[i].left; position != 0 {
+			return position, true
+		}
+	}
+	return 0, false
 }
 
 // noteStart has the disk know that this start tries to take the lane. A late one tries
@@ -88,8 +163,17 @@ func (db *DB) noteStart(late bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", startsFile, err)
 	}
-	s.known, s.noted = append(s.known, s.own), true
+	s.known, s.noted = append(s.known, start{id: s.own}), true
 	return nil
+}
+
+// last is the id of the newest start that has tried to take the lane, 0 if none has.
+func (s *starts) last() uint64 {
+	if len(s.known) == 0 {
+		return 0
+	}
+	id, _ := strconv.ParseUint(s.known[len(s.known)-1].id, 16, 64)
+	return id
 }
 
 // laneName is the log id of a lane that this start takes.
@@ -98,9 +182,9 @@ func (s *starts) laneName() string { return s.log + "." + s.own }
 // has reports whether a lane was taken with this log, and whether by a start that this
 // data directory knows of.
 func (s *starts) has(laneLog string) (sameLog, known bool) {
-	log, start, _ := strings.Cut(laneLog, ".")
+	log, id, _ := strings.Cut(laneLog, ".")
 	sameLog = log == s.log
-	return sameLog, sameLog && (start == "" || slices.Contains(s.known, start))
+	return sameLog, sameLog && (id == "" || slices.ContainsFunc(s.known, func(one start) bool { return one.id == id }))
 }
 
 // ours reports whether the lane was last taken from this data directory.

@@ -57,9 +57,17 @@ func TestOtherRecordsRoundTrip(t *testing.T) {
 	if got, err := DecodeDictionary(AppendDictionary(nil, def)); err != nil || !reflect.DeepEqual(got, def) {
 		t.Errorf("dictionary: %+v, %v", got, err)
 	}
-	s := Settled{UnixMs: -1, Position: math.MaxUint64, Next: 7, Part: 3, Away: true, Hole: Gap{8, 100}, Bounds: []uint64{8, math.MaxUint64}}
-	if got, err := DecodeSettled(AppendSettled(nil, s)); err != nil || !reflect.DeepEqual(got, s) {
-		t.Errorf("settled: %+v, %v", got, err)
+	for i := range 8 {
+		s := Settled{UnixMs: -1, Position: math.MaxUint64, Next: 7, Part: 3, Away: i&1 != 0, Bounds: []uint64{8, math.MaxUint64}}
+		if i&2 != 0 {
+			s.Hole = Gap{8, 100}
+		}
+		if i&4 != 0 {
+			s.Start = math.MaxUint64
+		}
+		if got, err := DecodeSettled(AppendSettled(nil, s)); err != nil || !reflect.DeepEqual(got, s) {
+			t.Errorf("settled: %+v, %v", got, err)
+		}
 	}
 	c := Checkpoint{UnixMs: 5, Base: 6, Position: 7}
 	if got, err := DecodeCheckpointBegin(AppendCheckpointBegin(nil, c)); err != nil || got != c {

@@ -11,20 +11,28 @@ import (
 type Settled struct {
 	UnixMs               int64 // when, in milliseconds since 1970
 	Position, Next, Part uint64
-	// Away: a process without the lane wrote this, so the database is where those before
-	// have left it.
+	// Away: a process wrote this that had not yet tried to take the lane, so the database
+	// is where those before have left it.
 	Away bool
-	// Hole is where no record is, of a process that is Away: from the end of the log as
-	// the first of them found it to the first record that it could write. A log that failed
-	// had more there, and the database may have it.
+	// Hole is where no record is, while the lane is not taken: from the end of the log as
+	// the first such process found it to the first record that it could write. A log that
+	// failed had more there, and the database may have it.
 	Hole Gap
+	// Start is the id of the last start that had tried to take the lane, 0 if none had.
+	Start uint64
 	// Bounds are the later positions, rising, up to which the database may have
 	// everything: ends of cuts of which nobody knows whether they are in.
 	Bounds []uint64
 }
 
-// awayWithHole stands in the place of Away if there is a Hole.
-const awayWithHole = 2
+// What the flags of a Settled say. The first three stand alone in logs of earlier
+// versions, as its whole.
+const (
+	settledAway     = 1
+	settledAwayHole = 2 // away, and there is a hole
+	settledHole     = 3
+	settledStart    = 4 // and there is a start
+)
 
 // AppendSettled appends the record of s to dst.
 func AppendSettled(dst []byte, s Settled) []byte {
@@ -33,12 +41,21 @@ func AppendSettled(dst []byte, s Settled) []byte {
 	dst = binary.AppendUvarint(dst, s.Position)
 	dst = binary.AppendUvarint(dst, s.Next)
 	dst = binary.AppendUvarint(dst, s.Part)
-	if s.Away && s.Hole != (Gap{}) {
-		dst = append(dst, awayWithHole)
+	hole := s.Hole != (Gap{})
+	flags := boolByte(s.Away)
+	if hole {
+		flags = settledHole - flags
+	}
+	if s.Start != 0 {
+		flags |= settledStart
+	}
+	dst = append(dst, flags)
+	if hole {
 		dst = binary.AppendUvarint(dst, s.Hole.From)
 		dst = binary.AppendUvarint(dst, s.Hole.To)
-	} else {
-		dst = append(dst, boolByte(s.Away))
+	}
+	if s.Start != 0 {
+		dst = binary.AppendUvarint(dst, s.Start)
 	}
 	for _, b := range s.Bounds {
 		dst = binary.AppendUvarint(dst, b)
@@ -54,9 +71,14 @@ func DecodeSettled(rec []byte) (Settled, error) {
 	}
 	s := Settled{UnixMs: d.varint(), Position: d.uvarint(), Next: d.uvarint(), Part: d.uvarint()}
 	if len(d.s) > 0 {
-		flag := d.byte()
-		if s.Away = flag != 0; flag == awayWithHole {
+		flags := d.byte()
+		kind := flags &^ settledStart
+		s.Away = kind == settledAway || kind == settledAwayHole
+		if kind == settledHole || kind == settledAwayHole {
 			s.Hole = Gap{From: d.uvarint(), To: d.uvarint()}
+		}
+		if flags&settledStart != 0 {
+			s.Start = d.uvarint()
 		}
 	}
 	for len(d.s) > 0 {

@@ -33,8 +33,12 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	f.parkMissing(ops)
 	b := f.build(ops, to)
 	sealed := f.sealed
-	if err := f.syncLog(ctx, cut.Position()); err != nil || f.sealed != sealed {
-		return err // without one it goes on, as a sealed lane
+	if err := f.syncLog(ctx, cut.Position()); err != nil {
+		return err
+	}
+	if f.sealed != sealed {
+		f.join() // and goes on, as a sealed lane
+		return nil
 	}
 	began := f.now()
 	result, err := f.o.Writer.Write(ctx, b)
@@ -59,6 +63,20 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	}
 	f.settled(ops, f.o.World.Since(began))
 	return nil
+}
+
+// join makes one cut, which ends where the log does, of all that wait and of which nothing
+// is in: where a cut ends that is sent now, the log cannot say any more.
+func (f *Flusher) join() {
+	if f.mark.Next != 0 {
+		return
+	}
+	f.take()
+	first := f.pending[0]
+	for _, cut := range f.pending[1:] {
+		first.Merge(cut)
+	}
+	f.pending, f.work = f.pending[:1], nil
 }
 
 // syncLog has the log on disk before SQL holds what it says. If the log has failed

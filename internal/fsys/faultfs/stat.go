@@ -1,6 +1,10 @@
 package faultfs
 
-import "io/fs"
+import (
+	"io/fs"
+	"maps"
+	"slices"
+)
 
 // Info is what Stat tells.
 type Info struct {
@@ -73,4 +77,17 @@ func (n *inode) shorten() {
 		n.clean = n.clean[:min(len(n.clean), len(n.live))]
 		n.shorter = false
 	}
+}
+
+// Copy returns a file system with a copy of everything, all of it durable.
+func (f *FS) Copy(seed uint64) *FS {
+	next := New(seed)
+	f.mu.Lock()
+	next.Maps, next.dirs = f.Maps, maps.Clone(f.dirs)
+	names := slices.Sorted(maps.Keys(f.names))
+	f.mu.Unlock()
+	for _, name := range names {
+		next.Put(name, f.Bytes(name))
+	}
+	return next
 }
