@@ -139,6 +139,18 @@ func (k *Key) Approach() {
 	}
 }
 
+// Fetch fetches k itself, FetchRows what it points to first, with its name: for a caller
+// that comes to k soon. k may be nil.
+func (k *Key) Fetch() { prefetch.Line(unsafe.Pointer(k)) }
+
+// FetchRows is the step after Fetch.
+func (k *Key) FetchRows() {
+	if k != nil {
+		prefetch.Line(unsafe.Pointer(unsafe.StringData(k.name)))
+		k.Approach()
+	}
+}
+
 func (s *Set) indexOf(space uint16, db uint8) *index {
 	if int(space) >= len(s.spaces) || int(db) >= len(s.spaces[space]) || s.spaces[space][db].keys.n == 0 {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"unsafe"
 
 	"github.com/lullcache/lull/internal/change"
 )
@@ -39,7 +40,15 @@ type Row struct {
 	// Seq is the place of an Append, or of the one that a Recreate came from; else 0.
 	Seq   uint64
 	Cells Cells
+	Ref   RowRef
 }
+
+// RowRef is where a row of a Cut is. It is good for as long as nothing is merged into the
+// Cut.
+type RowRef struct{ first *byte }
+
+// Row returns the row.
+func (r RowRef) Row() Row { return viewOf(rowOf(r.first)) }
 
 // Cells are cells sorted by column, without repeats, as change.AppendCell writes them.
 type Cells string
@@ -151,7 +160,7 @@ func viewOf(row []byte) Row {
 	s = s[w:]
 	size, w := change.Uvarint(s)
 	s = s[w:]
-	r := Row{Table: uint16(table), Name: s[:size]}
+	r := Row{Table: uint16(table), Name: s[:size], Ref: RowRef{unsafe.SliceData(row)}}
 	s = s[size:]
 	head := s[0]
 	r.State, r.Known = State(head&headState), change.Known(head>>headKnown&3)

@@ -117,12 +117,24 @@ func (s *Set) Cleared(space uint16, db uint8) bool {
 func (s *Set) EachKey(f func(space uint16, db uint8, key string, k *Key)) {
 	for space := range s.spaces {
 		for db := range s.spaces[space] {
-			for k := range s.spaces[space][db].keys.all {
-				f(uint16(space), uint8(db), k.name, k)
+			slots := s.spaces[space][db].keys.slots
+			for i := range slots {
+				if later := i + 2*fetchAhead; later < len(slots) {
+					slots[later].to.Fetch()
+				}
+				if later := i + fetchAhead; later < len(slots) {
+					slots[later].to.FetchRows()
+				}
+				if k := slots[i].to; k != nil {
+					f(uint16(space), uint8(db), k.name, k)
+				}
 			}
 		}
 	}
 }
+
+// fetchAhead is how many keys before its turn a key is fetched from memory.
+const fetchAhead = 8
 
 // EachCleared calls f for every space and database of which Cleared is true.
 func (s *Set) EachCleared(f func(space uint16, db uint8)) {

@@ -2,8 +2,8 @@ package flush
 
 import (
 	"cmp"
-	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
@@ -23,91 +23,82 @@ const (
 type op struct {
 	key, row string
 	cells    dirty.Cells // of opPut and opAppend
-	// group and rank, which place sets, hold most of the order in two numbers: strings
-	// are compared where these do not tell. The rank of an opAppend is its seq.
-	group, rank uint64
-	table       uint16
-	db          uint8
-	kind        opKind
-	known       change.Known
-	recreate    bool // an opDelete of the same row comes before this opPut
-	whole       bool // the row replaces one that may be there
+	table    uint16
+	db       uint8
+	kind     opKind
+	known    change.Known
+	recreate bool // an opDelete of the same row comes before this opPut
+	whole    bool // the row replaces one that may be there
 }
 
-// place gives o its place in the order described in the package comment; order is its
-// table's.
-func (o *op) place(order int) {
-	table, puts := uint64(uint32(order)&orderMax)<<16|uint64(o.table), uint64(1)
-	if o.kind < opPut {
-		table, puts = ^table&(orderMax<<16|0xffff), 0
+// groupOrder is the place of a group, in the order described in the package comment;
+// order is its table's.
+func groupOrder(order int, table uint16, kind opKind, db uint8) uint64 {
+	at, puts := uint64(uint32(order)&orderMax)<<16|uint64(table), uint64(1)
+	if kind < opPut {
+		at, puts = ^at&(orderMax<<16|0xffff), 0
 	}
-	o.group = puts<<63 | table<<16 | uint64(o.kind)<<8
-	if o.kind == opAppend {
-		return
-	}
-	o.group |= uint64(o.db)
-	var prefix [8]byte
-	copy(prefix[:], o.key)
-	o.rank = binary.BigEndian.Uint64(prefix[:])
+	return puts<<63 | at<<16 | uint64(kind)<<8 | uint64(db)
 }
 
 // orderMax bounds the order of a table: there are fewer tables.
 const orderMax = 1<<24 - 1
 
-// work is a cut on its way into the database.
-type work struct {
-	cut *dirty.Cut
-	ops []op
-}
-
-// workOf puts the operations of a cut in order.
-func (f *Flusher) workOf(cut *dirty.Cut) *work {
-	rows, _, _ := cut.Size()
-	l := lister{def: f.o.Dictionary, ops: make([]op, 0, rows+rows/8)}
-	truncated := map[[2]uint16]bool{}
-	for shard := range cut.Shards() {
-		cut.View(shard, func(s *dirty.Set) {
-			s.EachCleared(func(space uint16, db uint8) {
-				if at := [2]uint16{space, uint16(db)}; !truncated[at] {
-					truncated[at] = true
-					l.clear(space, op{kind: opTruncate, db: db})
-				}
-			})
-			s.EachKey(l.key)
-		})
-	}
-	for i := range l.ops {
-		l.ops[i].place(f.target(l.ops[i].table).Order)
-	}
-	slices.SortFunc(l.ops, compareOps)
-	return &work{cut: cut, ops: l.ops}
-}
-
+// lister finds the operations of a cut.
 type lister struct {
-	def change.Dictionary
-	ops []op
+	def    change.Dictionary
+	order  func(table uint16) int
+	groups map[uint64]*opGroup
+	// last are the groups that were asked for last, by kind and the table's low bits.
+	last [opAppend + 1][16]*opGroup
 }
 
-func (l *lister) key(space uint16, db uint8, name string, k *dirty.Key) {
+// group returns the group of a kind of operations. Appended rows of all databases are in
+// one.
+func (l *lister) group(table uint16, kind opKind, db uint8) *opGroup {
+	if kind == opAppend {
+		db = 0
+	}
+	last := &l.last[kind][table%16]
+	if g := *last; g != nil && g.table == table && g.db == db {
+		return g
+	}
+	at := groupOrder(l.order(table), table, kind, db)
+	g := l.groups[at]
+	if g == nil {
+		g = &opGroup{order: at, table: table, kind: kind, db: db}
+		l.groups[at] = g
+	}
+	*last = g
+	return g
+}
+
+func (l *lister) key(space uint16, db uint8, _ string, k *dirty.Key) {
 	whole := false
 	if k.Cleared() {
 		whole = l.wholeString(space, k)
-		l.clear(space, op{kind: opClear, db: db, key: name, whole: whole})
+		for table := range l.cleared(space, whole) {
+			l.group(table, opClear, db).add(k, item{db: db, whole: whole})
+		}
 	}
 	for r := range k.Each {
-		o := op{table: r.Table, db: db, key: name, row: r.Name, whole: whole}
 		if r.State == dirty.Delete || r.State == dirty.Recreate {
-			o.kind = opDelete
-			l.ops = append(l.ops, o)
+			l.group(r.Table, opDelete, db).add(k, item{db: db, whole: whole})
 		}
-		o.cells, o.known = r.Cells, r.Known
 		switch r.State {
 		case dirty.Put, dirty.Recreate:
-			o.kind, o.recreate = opPut, r.State == dirty.Recreate
-			l.ops = append(l.ops, o)
+			l.group(r.Table, opPut, db).add(k, item{db: db, whole: whole})
 		case dirty.Append:
-			o.kind, o.rank = opAppend, r.Seq
-			l.ops = append(l.ops, o)
+			l.group(r.Table, opAppend, db).append(k, r, item{db: db, whole: whole})
+		}
+	}
+}
+
+// truncate notes that all of a space goes.
+func (l *lister) truncate(space uint16, db uint8) {
+	for table := range l.cleared(space, false) {
+		if g := l.group(table, opTruncate, db); g.n == 0 { // each shard says so
+			g.add(nil, item{db: db})
 		}
 	}
 }
@@ -123,29 +114,48 @@ func (l *lister) wholeString(space uint16, k *dirty.Key) bool {
 	return ok && r.State == dirty.Put && r.Cells.Len() == len(def.Columns)
 }
 
-// clear adds o for the tables that hold the keys of a space.
-func (l *lister) clear(space uint16, o op) {
-	for table := range l.def {
-		switch {
-		case l.def[table].Space != space:
-			continue
-		case l.def[table].PerDB && table != change.KeysTable && (table != change.StringsTable || o.whole):
-			continue
+// cleared yields the tables that a clear of a space speaks of: those that hold the keys.
+func (l *lister) cleared(space uint16, whole bool) func(yield func(table uint16) bool) {
+	return func(yield func(table uint16) bool) {
+		for table := range l.def {
+			switch {
+			case l.def[table].Space != space:
+				continue
+			case l.def[table].PerDB && table != change.KeysTable && (table != change.StringsTable || whole):
+				continue
+			}
+			if !yield(uint16(table)) {
+				return
+			}
 		}
-		o.table = uint16(table)
-		l.ops = append(l.ops, o)
 	}
 }
 
-// compareOps is the order described in the package comment.
-func compareOps(a, b op) int {
+// compareItems is the order of a group's items.
+func compareItems(a, b item) int {
 	switch {
-	case a.group != b.group:
-		return cmp.Compare(a.group, b.group)
 	case a.rank != b.rank:
 		return cmp.Compare(a.rank, b.rank)
-	case a.kind == opAppend:
+	case a.key == b.key:
 		return 0
 	}
-	return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.row, b.row))
+	return strings.Compare(a.key.Name(), b.key.Name())
+}
+
+// workOf finds the operations of a cut, in order.
+func (f *Flusher) workOf(cut *dirty.Cut) *work {
+	l := lister{def: f.o.Dictionary, groups: make(map[uint64]*opGroup), order: func(table uint16) int { return f.target(table).Order }}
+	for shard := range cut.Shards() {
+		cut.View(shard, func(s *dirty.Set) {
+			s.EachCleared(l.truncate)
+			s.EachKey(l.key)
+		})
+	}
+	w := &work{cut: cut}
+	for _, g := range l.groups {
+		g.sort()
+		w.groups, w.total = append(w.groups, g), w.total+g.n
+	}
+	slices.SortFunc(w.groups, func(a, b *opGroup) int { return cmp.Compare(a.order, b.order) })
+	return w
 }

@@ -1,6 +1,7 @@
 package flush
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -11,10 +12,8 @@ import (
 )
 
 // letterOp is the operation that a letter stands for.
-func (f *Flusher) letterOp(l *letter) op {
-	o := op{kind: kindOf(l.Op), table: l.table, db: l.db, key: l.key, row: l.row}
-	o.place(f.target(l.table).Order)
-	return o
+func letterOp(l *letter) op {
+	return op{kind: kindOf(l.Op), table: l.table, db: l.db, key: l.key, row: l.row}
 }
 
 func kindOf(o sink.LetterOp) opKind {
@@ -33,11 +32,22 @@ func kindOf(o sink.LetterOp) opKind {
 
 // compareLetters is the order of operations; appended rows stand by number.
 func (f *Flusher) compareLetters(a, b *letter) int {
-	x, y := f.letterOp(a), f.letterOp(b)
-	if x.kind == opAppend && y.kind == opAppend && x.table == y.table {
+	x, y := f.groupOf(a), f.groupOf(b)
+	switch {
+	case x != y:
+		return cmp.Compare(x, y)
+	case a.Op == sink.LetterAppend:
 		return byNumber(a, b)
 	}
-	return compareOps(x, y)
+	return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.row, b.row))
+}
+
+func (f *Flusher) groupOf(l *letter) uint64 {
+	db := l.db
+	if l.Op == sink.LetterAppend {
+		db = 0
+	}
+	return groupOrder(f.target(l.table).Order, l.table, kindOf(l.Op), db)
 }
 
 // sendLetters tries letters again, and removes those in drops, in transactions of
@@ -61,7 +71,7 @@ func (f *Flusher) sendLetters(ctx context.Context, letters []*letter) error {
 func (f *Flusher) sendSome(ctx context.Context, letters []*letter) error {
 	ops := make([]op, len(letters))
 	for i, l := range letters {
-		ops[i] = f.letterOp(l)
+		ops[i] = letterOp(l)
 	}
 	for rewinds := f.rewinds; f.rewinds == rewinds; {
 		b := f.buildLetters(letters)

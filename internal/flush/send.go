@@ -16,20 +16,21 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	if f.work == nil {
 		f.work = f.workOf(cut)
 	}
-	f.stats.pendingAt(len(f.work.ops))
+	f.stats.pendingAt(f.work.total)
 	if f.mark.Next != 0 && f.mark.Next != cut.Position() {
 		return fmt.Errorf("%w: it has part %d of a cut at %d, and the cut at hand ends at %d", ErrMark, f.mark.Part, f.mark.Next, cut.Position())
 	}
-	from := int(min(f.mark.Part, uint64(len(f.work.ops))))
-	end := min(from+f.o.MaxTransactionRows, len(f.work.ops))
+	total := f.work.total
+	from := int(min(f.mark.Part, uint64(total)))
+	end := min(from+f.o.MaxTransactionRows, total)
 	if f.sealed && f.mark.Next == 0 {
-		end = len(f.work.ops) // the log may not have what a restart would need to go on with a part
+		end = total // the log may not have what a restart would need to go on with a part
 	}
 	to := sink.Mark{Position: cut.Position()}
-	if end < len(f.work.ops) {
+	if end < total {
 		to = sink.Mark{Position: f.mark.Position, Next: cut.Position(), Part: uint64(end)}
 	}
-	ops := f.work.ops[from:end]
+	ops := f.work.part(from, end)
 	f.parkMissing(ops)
 	b := f.build(ops, to)
 	sealed := f.sealed
