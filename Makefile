@@ -35,6 +35,7 @@ lint: ## check formatting, go vet and staticcheck
 test: prepare cgo lint ## prepare, lint, and run all tests with the race detector
 	CGO_ENABLED=1 $(GO) test $(RACE_FLAGS) -vet=off -timeout $(TEST_TIMEOUT) $(if $(filter ./...,$(PACKAGES)),$(LONGEST)) $(PACKAGES)
 	$(if $(filter ./...,$(PACKAGES)),$(GO) test -vet=off -timeout $(TEST_TIMEOUT) -run TestAllCommandsAnswerAsRedis ./test/compat)
+	$(if $(filter ./...,$(PACKAGES)),$(GO) test -vet=off -timeout $(TEST_TIMEOUT) -run 'TestSimulation$$' . -args -sim.seeds=2000)
 
 # Which sections of the matrix are measured (empty: all), how much of it (quick or full), and on which
 # CPUs, as in SERVER_CPUS=0-3 LOAD_CPUS=4-7 (empty: all). ROUNDS is how often each figure is measured.

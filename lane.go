@@ -89,7 +89,7 @@ func (db *DB) takeLane(ctx context.Context, live *schema) (base, error) {
 		if !errors.Is(err, sink.ErrLaneMoved) {
 			return b, err
 		}
-		if live.lane, live.found, err = db.sink.Lane(ctx, db.laneID()); err != nil {
+		if err = db.askLane(ctx, live); err != nil {
 			break
 		}
 		b, err = db.claim(ctx, live)

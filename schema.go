@@ -99,6 +99,12 @@ func (db *DB) askSchema(ctx context.Context, s *schema) (err error) {
 		}
 		db.valueMax.Store(int64(n))
 	}
+	return db.askLane(ctx, s)
+}
+
+// askLane looks at the lane, and then whether there are keys: whoever has the lane until it
+// is claimed may write some, which moves it.
+func (db *DB) askLane(ctx context.Context, s *schema) (err error) {
 	if s.lane, s.found, err = db.sink.Lane(ctx, db.laneID()); err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (s *simulation) copied(err error) bool {
 	if s.fork == nil || !s.fork.ahead {
 		return false
 	}
-	for _, why := range []string{"one of the two is a copy of the other", "the end of the log was lost"} {
+	for _, why := range []string{"one of the two is a copy of the other", "the end of the log was lost", "was the directory moved?"} {
 		if strings.Contains(err.Error(), why) {
 			s.counts.copies++
 			return true

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -177,5 +179,29 @@ func TestThePowerGoesAsASealedLaneIsTaken(t *testing.T) {
 	defer closeDB(t, db)
 	if got, err := read(t.Context(), db, "k"); got != "last" || err != nil {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestTheFirstKeysComeAsTheLaneIsTaken: a process that still had the lane has flushed them
+// after the start found that there were none.
+func TestTheFirstKeysComeAsTheLaneIsTaken(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "test.db")
+	p, s, fs := placeAt(t, "sqlite", "sqlite:"+file), sqliteAt(t, file), faultfs.New(1)
+	db, err := onFS(t, fs, s, nil)
+	must(t, err)
+	set(t, db, "k", "v")
+	closeDB(t, db)
+	p.exec(t, "UPDATE lull_strings SET name = 'none of ' || name")
+	var once sync.Once
+	late := &startSink{Sink: s, before: func() {
+		once.Do(func() {
+			p.exec(t, "UPDATE lull_strings SET name = substr(name, 9)", "UPDATE lull_lanes SET epoch = epoch + 1")
+		})
+	}}
+	db, err = onFS(t, fs.Kill(1), late, nil)
+	must(t, err)
+	defer closeDB(t, db)
+	if got, err := read(t.Context(), db, "k"); got != "v" || err != nil {
+		t.Errorf("k is %q, %v", got, err)
 	}
 }
