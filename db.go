@@ -106,7 +106,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	db := &DB{opts: o, sink: o.Sink, evict: make(chan struct{}, 1)}
 	db.memoryMax.Store(o.MaxMemory)
-	db.loader.running = make(map[dbKey]*loadCall)
+	db.loader.running = make(map[dbKey]loading)
 	if err := db.start(ctx); err != nil {
 		db.abandon()
 		return nil, err

@@ -46,77 +46,88 @@ type placedTuple struct {
 // loader makes sure that a key is loaded once however many ask.
 type loader struct {
 	mu      sync.Mutex
-	running map[dbKey]*loadCall
+	running map[dbKey]loading
 }
 
-// loadCall is a load under way. errs, one for each of its keys, is valid once done is
-// closed.
+// loading is a key that is loaded: the place of its error among those of its call.
+type loading struct {
+	call *loadCall
+	at   int
+}
+
+// loadCall is a load under way. errs is valid once done is closed.
 type loadCall struct {
 	done chan struct{}
-	keys []loadKey
 	errs []error
-}
-
-// err returns what became of one of the keys.
-func (c *loadCall) err(k dbKey) error {
-	return c.errs[slices.IndexFunc(c.keys, func(x loadKey) bool { return x.dbKey == k })]
 }
 
 // load brings keys into memory, in one round of queries for those that nobody is
 // loading yet. It returns the first key's error.
 func (db *DB) load(ctx context.Context, keys []loadKey) error {
-	mine := &loadCall{done: make(chan struct{}), keys: make([]loadKey, 0, len(keys))}
-	var theirs []theirLoad
-	db.loader.mu.Lock()
-	for _, k := range keys {
-		switch c := db.loader.running[k.dbKey]; c {
-		case nil:
-			db.loader.running[k.dbKey] = mine
-			mine.keys = append(mine.keys, k)
-		case mine: // named twice
-		default:
-			theirs = append(theirs, theirLoad{c, k.dbKey})
-		}
-	}
-	db.loader.mu.Unlock()
-
+	call := &loadCall{done: make(chan struct{})}
+	mine, theirs := db.loader.begin(call, keys)
 	var first error
-	if len(mine.keys) > 0 {
-		mine.errs = db.loadAll(ctx, mine.keys)
-		db.loader.mu.Lock()
-		for i := range mine.keys {
-			delete(db.loader.running, mine.keys[i].dbKey)
-			first = cmp.Or(first, mine.errs[i])
-		}
-		db.loader.mu.Unlock()
-		close(mine.done)
+	if len(mine) > 0 {
+		call.errs = db.loadAll(ctx, mine)
+		db.loader.end(mine)
+		close(call.done)
+		first = cmp.Or(call.errs...)
 	}
 	for _, t := range theirs {
 		if !db.opts.world.Wait(ctx, world.Never, t.call.done) {
 			return ctx.Err()
 		}
-		first = cmp.Or(first, t.call.err(t.key))
+		first = cmp.Or(first, t.call.errs[t.at])
 	}
 	return first
 }
 
-// theirLoad is a key that another caller is loading.
-type theirLoad struct {
-	call *loadCall
-	key  dbKey
+// begin divides keys, each once, into those that call loads now and those that
+// others are loading.
+func (l *loader) begin(call *loadCall, keys []loadKey) (mine []loadKey, theirs []loading) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for i, k := range keys {
+		other := l.running[k.dbKey]
+		if other.call == nil {
+			l.running[k.dbKey] = loading{call, n}
+			if n++; n <= i {
+				mine = append(mine, k)
+			}
+			continue
+		}
+		if n == i { // not all of keys, as most often
+			mine = slices.Clone(keys[:n])
+		}
+		if other.call != call {
+			theirs = append(theirs, other)
+		}
+	}
+	if n == len(keys) {
+		return keys, nil
+	}
+	return mine, theirs
+}
+
+func (l *loader) end(keys []loadKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range keys {
+		delete(l.running, keys[i].dbKey)
+	}
 }
 
 // loadAll loads the keys and returns an error for each.
 func (db *DB) loadAll(ctx context.Context, keys []loadKey) []error {
 	ctx, cancel := context.WithTimeout(ctx, db.opts.LoadTimeout)
 	defer cancel()
-	l := &load{db: db, keys: keys, images: make([]image, len(keys)), errs: make([]error, len(keys)), skip: make([]bool, len(keys))}
-	rooms, width := make([]imageRow, len(keys)), db.width // most keys are one row
+	l := db.newLoad(keys)
+	defer l.free()
 	mark := db.cuts.begin()
 	defer db.cuts.end(mark)
 	aside := db.flusher.AsideGeneration()
 	for i := range keys {
-		l.images[i].width, l.images[i].rows = width, rooms[i:i:i+1]
 		l.skip[i] = db.determined(&keys[i], mark)
 	}
 	if err := l.read(ctx); err != nil {
@@ -176,7 +187,10 @@ type load struct {
 
 	queries []sink.Query
 	takers  []func(vals []value.Value) error // of each query's rows
-	cells   []value.Value                    // room for those of the next rows
+
+	first []imageRow // room for each image's first row: most keys have no more
+	cells room       // of rows
+	ids   room       // values that rows are found by
 }
 
 func (l *load) read(ctx context.Context) error {
@@ -237,7 +251,6 @@ func (l *load) rows(t *mapping.Table, members []int) {
 	plan := &l.db.tables[t.ID].plan
 	all, exist := sink.Query{Columns: plan.all}, sink.Query{Columns: plan.key, Distinct: true}
 	byTuple := make(map[string]int, len(members))
-	keys := make([]value.Value, 0, len(members)*len(plan.key))
 	for _, i := range members {
 		_, tuple, ok := l.keys[i].place()
 		if !ok {
@@ -251,9 +264,7 @@ func (l *load) rows(t *mapping.Table, members []int) {
 		if q.Keys == nil {
 			q.Keys = make([][]value.Value, 0, len(members))
 		}
-		from := len(keys)
-		keys = plan.target.ClearVals(keys, "", 0, tuple)
-		q.Keys = append(q.Keys, keys[from:len(keys):len(keys)])
+		q.Keys = append(q.Keys, plan.target.ClearVals(l.ids.take(len(plan.key))[:0], "", 0, tuple))
 	}
 	for _, q := range []sink.Query{all, exist} {
 		if len(q.Keys) > 0 {
@@ -297,7 +308,7 @@ func (l *load) addRow(m *image, t *mapping.Table, vals []value.Value) {
 	if !ok {
 		return // a row without a name, which no client can ask for
 	}
-	cells := l.room(len(t.Cells) + len(t.ReadOnly))
+	cells := l.cells.take(len(t.Cells) + len(t.ReadOnly))
 	vals = vals[len(t.Row):]
 	for c := range cells {
 		// What has no canonical form is shown as it stands in the database.
@@ -305,18 +316,6 @@ func (l *load) addRow(m *image, t *mapping.Table, vals []value.Value) {
 	}
 	m.add(t.ID, row, cells)
 }
-
-// room returns n cells out of a larger slice.
-func (l *load) room(n int) []value.Value {
-	if len(l.cells) < n {
-		l.cells = make([]value.Value, max(n, cellsRoom))
-	}
-	cells := l.cells[:n:n]
-	l.cells = l.cells[n:]
-	return cells
-}
-
-const cellsRoom = 256
 
 // column is a cell of t, or, behind the cells, a column that the database makes.
 func column(t *mapping.Table, c int) *mapping.Column {
