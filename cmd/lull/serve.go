@@ -51,13 +51,13 @@ func serveOver(ctx context.Context, c *config.Config, s sink.Sink, newLog bool) 
 	}
 	o.NewLog = newLog
 	o.OnEvent = func(e lull.Event) { logEvent(logger, e) }
-	garbage := easeCollector(c.MaxMemory)
+	garbage := newCollector()
+	garbage.replaying(c.MaxMemory)
 	o.OnReplay = func(done, total uint64) {
-		garbage.adapt()
+		garbage.replaying(c.MaxMemory)
 		f.replayed(done, total)
 	}
 	db, err := lull.Open(ctx, o)
-	garbage.restore()
 	if err != nil {
 		_ = f.close(time.Second) // there is no answer that could be cut off
 		if ctx.Err() != nil {
@@ -66,6 +66,7 @@ func serveOver(ctx context.Context, c *config.Config, s sink.Sink, newLog bool) 
 		return err
 	}
 	f.use(db)
+	defer garbage.serving(db.MaxMemory)()
 	greet(os.Stdout, c, f.server.Addr(), f.metrics.addr())
 	err = f.wait(ctx)
 	logger.Info("stopping", "rows_to_flush", db.Stats().Dirty.Rows, "shutdown_timeout", c.ShutdownTimeout)
