@@ -145,7 +145,7 @@ func (db *simDB) commit(tx *simTx) (letters []sink.Letter) {
 			db.w.note(fmt.Sprint("db:   letter ", id, l.State, l.Table, l.Op, l.Key, l.Names, l.Vals))
 		}
 	}
-	db.lane.Mark, db.lane.CatchingUp, db.open = b.To, b.CatchingUp, nil
+	db.lane.Mark, db.lane.CatchingUp, db.lane.Sealed, db.open = b.To, b.CatchingUp, b.Sealed, nil
 	db.counts.commits++
 	db.counts.letters += len(letters)
 	db.w.note("db: committed", b.To.Position, b.To.Next, b.To.Part, uint64(len(letters)))

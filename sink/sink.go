@@ -212,7 +212,10 @@ func (c *Claim) Check(now LaneState) error {
 type Batch struct {
 	From, To   Mark
 	CatchingUp bool
-	Tables     []TableOps
+	// Sealed: the lane is sealed, and is to be so also if a backup has taken its place
+	// that was made before.
+	Sealed bool
+	Tables []TableOps
 	// DropLetters are letters that this batch settles besides those that its rows
 	// name.
 	DropLetters []int64

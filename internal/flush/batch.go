@@ -53,7 +53,7 @@ func (f *Flusher) build(ops []op, to sink.Mark) *sink.Batch {
 func (f *Flusher) newBuilder(to sink.Mark) *builder {
 	return &builder{
 		f: f, by: make(map[uint16]*tableBatch), drops: make(map[int64]bool), used: make(map[int64]bool), touched: make(map[keyID]bool),
-		b: &sink.Batch{From: f.mark, To: to, CatchingUp: to.Next != 0},
+		b: &sink.Batch{From: f.mark, To: to, CatchingUp: to.Next != 0, Sealed: f.sealed},
 	}
 }
 

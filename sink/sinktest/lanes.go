@@ -204,6 +204,15 @@ func testSeal(t *testing.T, b *base) {
 	if !state.Sealed {
 		t.Fatal("a claim unsealed the lane")
 	}
+	for _, sealed := range []bool{false, true} { // as after a backup of before took the lane's place
+		mark := state.Mark
+		state.Mark.Position++
+		_, err := b.sink.Write(b.Context(), &sink.Batch{From: mark, To: state.Mark, Sealed: sealed})
+		b.must(err)
+		if stored, _, _ := b.sink.Lane(b.Context(), lane); stored.Sealed != sealed {
+			t.Fatalf("after a batch with sealed %v the lane has %v", sealed, stored.Sealed)
+		}
+	}
 	state = b.claim(b.sink, sink.Claim{ID: lane, LogID: "log", Held: state, ClearSealed: true})
 	if stored, _, _ := b.sink.Lane(b.Context(), lane); state.Sealed || stored.Sealed {
 		t.Fatal("want the lane not to be sealed any more")

@@ -102,9 +102,9 @@ func (s *Sink) work(ctx context.Context, session Session, b *sink.Batch, r *run)
 // fence moves the mark, on condition that the lane is ours and where it should be.
 func (s *Sink) fence(ctx context.Context, session Session, b *sink.Batch) error {
 	n, err := session.Exec(ctx, `UPDATE `+s.d.OwnTable(laneTable)+
-		` SET position = ?, next_position = ?, part = ?, catching_up = ?, flushed_at = ?`+
+		` SET position = ?, next_position = ?, part = ?, catching_up = ?, sealed = ?, flushed_at = ?`+
 		` WHERE name = ? AND lane = ? AND epoch = ? AND position = ? AND next_position = ? AND part = ?`,
-		int64(b.To.Position), int64(b.To.Next), int64(b.To.Part), b.CatchingUp, s.d.Own().Stamp(time.Now()),
+		int64(b.To.Position), int64(b.To.Next), int64(b.To.Part), b.CatchingUp, b.Sealed, s.d.Own().Stamp(time.Now()),
 		s.lane.Name, s.lane.Lane, int64(s.epoch), int64(b.From.Position), int64(b.From.Next), int64(b.From.Part))
 	if err != nil {
 		return s.failure(err, nil)
