@@ -24,7 +24,8 @@ type client struct {
 	old    []*thing // of earlier generations
 	// order are two counters, of which the second is only raised after the first
 	// was answered.
-	order [2]*thing
+	order   [2]*thing
+	skipped int64 // how often the first was refused and the second not
 	// twins are two keys that are only written together, alike.
 	twins [2]*thing
 	// moving are never seen: what is written there is given the name of moved at once.

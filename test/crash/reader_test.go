@@ -69,6 +69,9 @@ func (d *database) wantTorn(t *testing.T, what string, says ...string) {
 		t.Fatalf("%s: reading the state: whole %v, %v", what, whole, err)
 	}
 	got := s.torn()
+	for _, a := range s.ahead() {
+		got = append(got, a.what)
+	}
 	bad := len(got) != len(says)
 	for i := range says {
 		bad = bad || !strings.Contains(got[i], says[i])

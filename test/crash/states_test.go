@@ -13,28 +13,53 @@ import (
 // states of which that can be told, and the reader that looks at committed ones.
 
 // inOrder raises the second counter of the pair after the first: when that was
-// answered, or behind it in one pipeline.
+// answered, or behind it in one pipeline, in which the first may be refused alone.
 func (c *client) inOrder() {
-	done := false
-	raise := func(t *thing) op {
-		n := t.counter
+	var done, refused [2]bool
+	raise := func(i int) op {
+		n := c.order[i].counter
+		refused[i] = true // unless something else comes of it
 		return op{
-			args:       []any{"INCR", t.key},
-			things:     []*thing{t},
-			acked:      func(reply string) { done = true; n.acked(c.w.rep, 1, reply) },
-			kept:       func() { done = true; n.kept(1) },
-			unanswered: func() { n.unanswered(1) },
+			args:       []any{"INCR", c.order[i].key},
+			things:     []*thing{c.order[i]},
+			acked:      func(reply string) { done[i], refused[i] = true, false; n.acked(c.w.rep, 1, reply) },
+			kept:       func() { done[i], refused[i] = true, false; n.kept(1) },
+			unanswered: func() { refused[i] = false; n.unanswered(1) },
 		}
 	}
-	first, second := raise(c.order[0]), raise(c.order[1])
-	if !c.w.away.Load() && c.rng.IntN(2) == 0 { // away, the first may be refused alone
+	first, second := raise(0), raise(1)
+	if !c.w.away.Load() && c.rng.IntN(2) == 0 {
 		c.send(first, second)
+		if refused[0] && !refused[1] {
+			c.skipped++
+		}
 		return
 	}
 	c.send(first)
-	if done && !c.dead {
+	if done[0] && !c.dead {
 		c.send(second)
 	}
+}
+
+// ahead is a pair whose second counter SQL showed further than the first, which is right if
+// the first was refused so often when the second was not.
+type ahead struct {
+	client   int
+	by       int64
+	position int64
+	what     string
+}
+
+// judge looks at the pairs that were seen ahead, when no client is under way.
+func (w *world) judge() {
+	w.aheadMu.Lock()
+	defer w.aheadMu.Unlock()
+	for _, a := range w.aheads {
+		if c := w.clients[a.client]; a.by > c.skipped {
+			w.rep.wrong(&w.rep.Torn, "at position %d SQL holds %s; the first was refused alone %d times", a.position, a.what, c.skipped)
+		}
+	}
+	w.aheads = nil
 }
 
 // writeTwins writes both of the pair alike.
@@ -158,6 +183,9 @@ func (w *world) snapshot(ctx context.Context) error {
 	if w.position.Swap(s.position) != s.position {
 		w.rep.states.Add(1)
 	}
+	w.aheadMu.Lock()
+	w.aheads = append(w.aheads, s.ahead()...)
+	w.aheadMu.Unlock()
 	for _, what := range s.torn() {
 		w.rep.wrong(&w.rep.Torn, "at position %d SQL holds %s", s.position, what)
 	}
@@ -229,6 +257,18 @@ func (s *state) put(which int, records [][]any) {
 	}
 }
 
+// ahead tells of which pairs the second counter is further than the first.
+func (s *state) ahead() (all []ahead) {
+	for name, p := range s.pairs[0] {
+		first, _ := strconv.ParseInt(p[0], 10, 64)
+		second, _ := strconv.ParseInt(p[1], 10, 64)
+		if number, _ := strconv.Atoi(strings.TrimPrefix(name, "order-")); first < second {
+			all = append(all, ahead{number, second - first, s.position, fmt.Sprintf("%s = %d and %d, which was raised later", name, first, second)})
+		}
+	}
+	return all
+}
+
 // torn tells what of it no state of the cache can be.
 func (s *state) torn() (all []string) {
 	note := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
@@ -237,13 +277,6 @@ func (s *state) torn() (all []string) {
 	}
 	if s.families > 0 || s.orphans > 0 {
 		note("%d parents without the child they name, %d children without their parent or newer than it", s.families, s.orphans)
-	}
-	for name, p := range s.pairs[0] {
-		first, _ := strconv.ParseInt(p[0], 10, 64)
-		second, _ := strconv.ParseInt(p[1], 10, 64)
-		if first < second {
-			note("%s = %d and %d, which was raised later", name, first, second)
-		}
 	}
 	for name, p := range s.pairs[1] {
 		if p[0] != p[1] {

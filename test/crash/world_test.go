@@ -33,6 +33,8 @@ type world struct {
 	covered      atomic.Bool // a write of this round was answered, and no less
 	surprises    atomic.Int64
 	position     atomic.Int64 // of the last snapshot
+	aheadMu      sync.Mutex
+	aheads       []ahead // seen since the clients were last judged
 	round        int
 	renewed      int    // the round in which this generation of keys began
 	ack          string // of this round
@@ -173,6 +175,7 @@ func (w *world) load() (stop func()) {
 	return func() {
 		cancel()
 		running.Wait()
+		w.judge()
 	}
 }
 
@@ -292,6 +295,7 @@ func (w *world) checkTotals() {
 	if err := w.snapshot(w.t.Context()); err != nil {
 		w.t.Errorf("the last look at SQL: %v", err)
 	}
+	w.judge()
 }
 
 // checkLetters wants a dead letter for each row that the database refuses, and no
