@@ -59,8 +59,11 @@ type FlushStats struct {
 	Batches, Rows, Statements uint64
 	Pending                   int // operations of the cut that is on its way
 	LastDuration, Duration    time.Duration
-	Retries, Ambiguous        uint64
-	Conflicts                 uint64 // retries because another transaction was in the way
+	// CPU is what flushing took of it, without what the garbage collector and drivers do
+	// for it on other threads. 0 where the system does not tell (it does on Linux).
+	CPU                time.Duration
+	Retries, Ambiguous uint64
+	Conflicts          uint64 // retries because another transaction was in the way
 	// RowsPerSecond is what the database takes while it is written to,
 	// ChangesPerSecond what writers send, both over the last seconds.
 	RowsPerSecond, ChangesPerSecond float64
@@ -162,7 +165,7 @@ func (db *DB) flushStats() FlushStats {
 		State: f.State, Summary: f.String(), LastError: f.LastError, ErrorAt: f.ErrorAt,
 		Paused: f.Paused, CatchingUp: f.CatchingUp, FlushedAt: f.FlushedAt, Position: f.Mark.Position,
 		Batches: f.Batches, Rows: f.Rows, Statements: f.Statements, Pending: f.Pending,
-		LastDuration: f.LastDuration, Duration: f.DurationsSum,
+		LastDuration: f.LastDuration, Duration: f.DurationsSum, CPU: f.CPU,
 		Retries: f.Retries, Ambiguous: f.Ambiguous, Conflicts: f.Conflicts,
 		RowsPerSecond: f.RowsPerSecond, ChangesPerSecond: f.ChangesPerSecond, Coalesced: f.Coalesced,
 		Letters: f.Letters, LetterBytes: f.LetterBytes, Refused: f.Refused,

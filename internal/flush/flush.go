@@ -212,6 +212,9 @@ func New(o Options, src Source) *Flusher {
 // Run flushes until ctx ends or nothing can be flushed any more; then it returns why,
 // nil for ctx. All who wait are told.
 func (f *Flusher) Run(ctx context.Context) error {
+	if _, real := f.o.World.(world.Real); real {
+		defer f.stats.timeThread()()
+	}
 	err := f.run(ctx)
 	if ctx.Err() != nil {
 		err = nil

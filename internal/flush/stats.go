@@ -2,10 +2,12 @@ package flush
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/lullcache/lull/internal/world"
 	"github.com/lullcache/lull/sink"
 )
 
@@ -33,6 +35,10 @@ type Stats struct {
 	// Coalesced is how many changes became one row, on the average since the start.
 	Coalesced float64
 	Pending   int // operations of the cut that is being written
+	// CPU is what flushing took of it: cuts, their order, statements and letters, on Run's
+	// thread. What drivers do on others and the collector's work are not in it. 0 where it
+	// cannot be told.
+	CPU time.Duration
 }
 
 // String returns the state in one line.
@@ -70,6 +76,7 @@ type meter struct {
 	retries, ambiguous, statements atomic.Uint64
 	conflicts                      atomic.Uint64
 	pending, refusing              atomic.Int64
+	cpu                            atomic.Pointer[func() time.Duration]
 
 	// mu guards the fields beneath.
 	mu       sync.Mutex
@@ -94,12 +101,33 @@ func (f *Flusher) Stats() Stats {
 	s.Retries, s.Ambiguous, s.Statements = m.retries.Load(), m.ambiguous.Load(), m.statements.Load()
 	s.Conflicts = m.conflicts.Load()
 	s.Pending = int(m.pending.Load())
+	if cpu := m.cpu.Load(); cpu != nil {
+		s.CPU = (*cpu)()
+	}
 	s.Letters, s.LetterBytes = f.Aside()
 	s.Paused = !f.gate.mayFlush()
 	if s.Rows > 0 {
 		s.Coalesced = float64(total) / float64(s.Rows)
 	}
 	return s
+}
+
+// timeThread has the CPU time of the calling goroutine counted until stop is called: it has
+// a thread for itself until then.
+func (m *meter) timeThread() (stop func()) {
+	runtime.LockOSThread()
+	cpu := world.ThreadTime()
+	if cpu == nil {
+		runtime.UnlockOSThread()
+		return func() {}
+	}
+	m.cpu.Store(&cpu)
+	return func() {
+		all := cpu()
+		last := func() time.Duration { return all }
+		m.cpu.Store(&last)
+		runtime.UnlockOSThread()
+	}
 }
 
 func (m *meter) pendingAt(ops int) { m.pending.Store(int64(ops)) }

@@ -69,17 +69,14 @@ func (c *cell) name() string {
 
 func cellTable(title string, cells []*cell) Table {
 	t := Table{Title: title, About: "Medians of the rounds; ratios with the least and the greatest. † the load was busy all the time: Lull could have answered more.",
-		Head: []string{"command", "keys", "pipeline", "Redis /s", "Lull /s", "ratio", "Redis CPU", "Lull CPU", "of it flushing", "CPU ratio", "flushed rows/s", "met"}}
+		Head: []string{"command", "keys", "pipeline", "Redis /s", "Lull /s", "ratio", "Redis CPU", "Lull CPU", "of it flushing", "CPU ratio", "with flushing", "flushed rows/s", "met"}}
 	for _, c := range cells {
-		mark, flushing := "", "–"
-		if c.paced != nil {
-			flushing = micros(c.lull.cpu.median() - c.paced.lull.cpu.median())
-		}
+		mark := ""
 		if c.loadLimits {
 			mark = " †"
 		}
 		t.Lines = append(t.Lines, []string{c.command.name, keysText(c.keys), fmt.Sprint(c.pipeline), count(c.redis.rates.median()), count(c.lull.rates.median()) + mark,
-			c.ratios().text(times), micros(c.redis.cpu.median()), micros(c.lull.cpu.median()), flushing, c.cpus().text(times), count(c.flushed.mean()), c.met()})
+			c.ratios().text(times), micros(c.redis.cpu.median()), micros(c.lull.cpu.median()), micros(c.lull.flush.mean()), c.cpus().text(times), times(c.wholes().median()), count(c.flushed.mean()), c.met()})
 	}
 	return t
 }

@@ -88,23 +88,28 @@ type cell struct {
 	lull       side
 	flushed    values // rows a second while Lull was measured
 	loadLimits bool   // the load was busy all the time, so that more was not to be had
-	// paced is the same at 5,000 rows/s, for a cell at full flush: what a command takes
-	// of the CPU with next to no flushing.
-	paced *cell
 }
 
 // side is what the rounds gave for one server.
-type side struct{ rates, cpu values } // commands a second; µs of the server process for each
+type side struct {
+	rates values // commands a second
+	cpu   values // µs of the server process for each
+	flush values // µs of those that are Lull's flusher's
+}
 
 func (c *cell) ratios() values { return c.lull.rates.over(c.redis.rates) }
 
-// cpus is without the work of a full flush, which is shown apart.
+// cpus is without the work of the flush, which is shown apart.
 func (c *cell) cpus() values {
-	if c.paced != nil {
-		return c.paced.cpus()
+	var commands values
+	for i := range c.lull.cpu {
+		commands = append(commands, c.lull.cpu[i]-c.lull.flush[i])
 	}
-	return c.lull.cpu.over(c.redis.cpu)
+	return commands.over(c.redis.cpu)
 }
+
+// wholes is with it.
+func (c *cell) wholes() values { return c.lull.cpu.over(c.redis.cpu) }
 
 // wanted is what the cell has to reach; nil: nothing is asked for.
 func (c *cell) wanted() *class {
@@ -136,7 +141,9 @@ func measureCommands(b *run) {
 			"are filled with at first is part of that backlog.",
 		"XADD, SADD and RPUSH make a row with each command: each of their measurements begins with empty servers.",
 		"Full flush: the same without triggers, `max_transaction_rows: 10000`. Beside Redis another program upserts as many rows a second into the same PostgreSQL as Lull's flush did.",
-		"CPU is the server process's, user and system, its flushing at 5,000 rows/s included. At full flush the whole is shown, and beside it what is judged: the CPU at 5,000 rows/s; the difference is the work of the flush.",
+		"CPU is the server process's, user and system, as getrusage says. Of it flushing: the CPU time of the thread that flushes and does nothing else, from the order of a cut to the " +
+			"database's answers (`lull_flush_cpu_seconds` in INFO); what the garbage collector does for it and what a command pays after a cut, when it is the first of its key, are left with the commands. " +
+			"The CPU ratio, which is judged, is that of the rest; beside it the ratio of the whole.",
 	}
 	var paced, full []*cell
 	server := startPostgres(b)
@@ -153,13 +160,6 @@ func measureCommands(b *run) {
 	for _, f := range some {
 		if f.commands[0].class == writing || f.commands[0].class == counting {
 			full = append(full, f.measure(b, newURL, b.scale.keyCount(), at[max(len(at)-2, 0):], true)...)
-		}
-	}
-	for _, c := range full {
-		for _, other := range paced {
-			if other.command.name == c.command.name && other.keys == c.keys && other.pipeline == c.pipeline {
-				c.paced = other
-			}
 		}
 	}
 	b.out.rowsOf(paced, full)
@@ -257,7 +257,7 @@ func (p *pair) compare(b *run, c command, pipeline int) *cell {
 		got.loadLimits = got.loadLimits || min(one.busy, other.busy) > 0.95 || other.busy > 0.97
 	}
 	p.redis.resume(b)
-	b.say("%s, pipeline %d, %s keys: %s, CPU %s", c.name, pipeline, keysText(p.keys), got.ratios().text(times), got.cpus().text(times))
+	b.say("%s, pipeline %d, %s keys: %s, CPU %s, with flushing %s", c.name, pipeline, keysText(p.keys), got.ratios().text(times), got.cpus().text(times), got.wholes().text(times))
 	return got
 }
 
@@ -293,8 +293,9 @@ func (b *run) measureOne(p *peer, c command, pipeline, keys, n int, into *side) 
 	b.Helper()
 	before := p.usage(b)
 	l := redisBenchmark(b, p, pipeline, keys, n, c.args...)
-	cpu := p.usage(b).cpu - before.cpu
+	after := p.usage(b)
+	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / l.commands }
 	into.rates = append(into.rates, l.rate)
-	into.cpu = append(into.cpu, float64(cpu.Nanoseconds())/1000/l.commands)
+	into.cpu, into.flush = append(into.cpu, each(after.cpu-before.cpu)), append(into.flush, each(after.flush-before.flush))
 	return l
 }

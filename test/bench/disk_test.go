@@ -16,9 +16,6 @@ func measureDisk(b *run) {
 	server := startPostgres(b)
 	paced := measureDiskAt(b, server, false)
 	full := measureDiskAt(b, server, true)
-	for i, c := range full {
-		c.paced = paced[i]
-	}
 	b.out.diskRows(paced, "flushing at 5,000 rows/s", "Redis 7, appendfsync always")
 	b.out.diskRows(full, "full flush", "Redis 7, appendfsync always, the same SQL load beside it")
 	b.out.Tables = append(b.out.Tables, diskTable("Flushing at 5,000 rows/s, beside Redis alone", paced), diskTable("At full flush, beside Redis with the same SQL load", full))

@@ -73,17 +73,20 @@ func (p *peer) info(b *run) map[string]string {
 
 // usage is what a server has used since its start.
 type usage struct {
-	cpu  time.Duration // user and system, as getrusage says
-	rows float64       // written to SQL by Lull
+	cpu   time.Duration // user and system, as getrusage says
+	flush time.Duration // of it that of Lull's flusher
+	rows  float64       // written to SQL by Lull
 }
 
 func (p *peer) usage(b *run) usage {
 	b.Helper()
 	info := p.info(b)
-	user, _ := strconv.ParseFloat(info["used_cpu_user"], 64)
-	system, _ := strconv.ParseFloat(info["used_cpu_sys"], 64)
-	rows, _ := strconv.ParseFloat(info["lull_flushed_rows"], 64)
-	return usage{time.Duration((user + system) * float64(time.Second)), rows}
+	number := func(name string) float64 {
+		n, _ := strconv.ParseFloat(info[name], 64) // Redis does not have all
+		return n
+	}
+	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	return usage{cpu: seconds(number("used_cpu_user") + number("used_cpu_sys")), flush: seconds(number("lull_flush_cpu_seconds")), rows: number("lull_flushed_rows")}
 }
 
 // resident is the process's memory in RAM, in bytes.
