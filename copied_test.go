@@ -117,6 +117,23 @@ func TestTheOriginalGoesOnAfterItsCopyHasStarted(t *testing.T) {
 	}
 }
 
+// TestTheCopyTakesTheLaneFirst: nothing was flushed yet, and the original does not take it
+// away again.
+func TestTheCopyTakesTheLaneFirst(t *testing.T) {
+	c := &copied{s: sqliteAt(t, filepath.Join(t.TempDir(), "test.db")), original: faultfs.New(1)}
+	s := &startSink{Sink: c.s}
+	s.busy.Store(true)
+	db := c.open(t, c.original, s)
+	set(t, db, "k", "1")
+	c.double = c.original.Copy(1)
+	double := c.open(t, c.double, c.s)
+	defer closeDB(t, double)
+	lull.Flusher(double).Pause()
+	s.busy.Store(false)
+	wantCopy(t, db.Sync(t.Context()))
+	leave(t, db)
+}
+
 // written is a database and the data directory that wrote it, in fs: k is 1.
 func written(t *testing.T) (p *place, c *copied, fs *faultfs.FS) {
 	file := filepath.Join(t.TempDir(), "test.db")

@@ -236,7 +236,12 @@ func (db *DB) fits(live *schema) error {
 			return err
 		}
 		return fmt.Errorf("the database knows no lane of %q, and the log begins at position %d: what it had before is not kept; %s", db.opts.Name, oldest, remedy)
-	case !live.found, mark == 0 && end == 0, db.opts.NewLog && end == 0:
+	case !live.found:
+		return nil
+	case sameLog && (!known || db.overtaken(live)):
+		return fmt.Errorf("the database was last written from another data directory with the log of %s: one of the two is a copy of the other, and each has what the other lacks; start Lull with that directory, or, %s",
+			db.opts.DataDir, remedy)
+	case mark == 0 && end == 0, db.opts.NewLog && end == 0:
 		return nil
 	case end == 0:
 		return fmt.Errorf("the data directory %s has no log, but the database was written from log %s up to position %d: was the directory moved? %s",
@@ -244,9 +249,6 @@ func (db *DB) fits(live *schema) error {
 	case !sameLog:
 		return fmt.Errorf("the data directory %s holds log %s, but the database was written from log %s: another Lull uses the name %q, or one of the two is an old copy; %s",
 			db.opts.DataDir, db.log.ID(), live.lane.LogID, db.opts.Name, remedy)
-	case !known || db.overtaken(live):
-		return fmt.Errorf("the database was last written from another data directory with the log of %s: one of the two is a copy of the other, and each has what the other lacks; start Lull with that directory, or, %s",
-			db.opts.DataDir, remedy)
 	case live.lane.Mark.Next > end:
 		return fmt.Errorf("the database has a part of the changes up to position %d, but the log ends at %d: the end of the log was lost; %s", live.lane.Mark.Next, end, remedy)
 	case mark > end:
