@@ -1,6 +1,7 @@
 package testdb
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,11 @@ type Proxy struct {
 	passed   [2]int64
 	cuts     int
 	accepted int
+	// then is called after a message to the server in which text stands; deaf: meanwhile
+	// nothing is passed on to clients.
+	text string
+	then func()
+	deaf bool
 	// redirected is the target of new connections, if not target.
 	redirected string
 	open       map[*link]struct{}
@@ -84,6 +90,14 @@ func (p *Proxy) CutAfter(d Direction, n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.budget[d] = n
+}
+
+// CutOn calls then once, when it has passed on to the server what holds text, and then cuts
+// all connections: whatever the server answers meanwhile is lost.
+func (p *Proxy) CutOn(text string, then func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.text, p.then = text, then
 }
 
 // Cut cuts all connections now. New ones pass.
@@ -177,7 +191,7 @@ func (p *Proxy) accept(l net.Listener) {
 // connect joins a new client with the server. A server that refuses shows to the
 // client as a connection that ends.
 func (p *Proxy) connect(client net.Conn) {
-	if !p.pass(nil) {
+	if !p.pass(ToServer, nil) {
 		client.Close()
 		return
 	}
@@ -228,7 +242,11 @@ func (p *Proxy) pump(ln *link, d Direction, from io.Reader, to io.Writer) {
 func (p *Proxy) forward(d Direction, b []byte, to io.Writer) bool {
 	allowed := len(b)
 	cut := false
-	if !p.pass(func() {
+	var then func()
+	if !p.pass(d, func() {
+		if p.then != nil && d == ToServer && bytes.Contains(b, []byte(p.text)) {
+			then, p.then, p.deaf = p.then, nil, true
+		}
 		if p.budget[d] >= 0 {
 			allowed = int(min(p.budget[d], int64(len(b))))
 			cut = allowed < len(b)
@@ -244,6 +262,10 @@ func (p *Proxy) forward(d Direction, b []byte, to io.Writer) bool {
 	if _, err := to.Write(b[:allowed]); err != nil {
 		return false
 	}
+	if then != nil {
+		then()
+		cut = true
+	}
 	if cut {
 		p.Cut()
 	}
@@ -252,10 +274,10 @@ func (p *Proxy) forward(d Direction, b []byte, to io.Writer) bool {
 
 // pass waits while the proxy hangs, then runs under the lock what is given. It
 // reports false if the proxy was closed.
-func (p *Proxy) pass(then func()) bool {
+func (p *Proxy) pass(d Direction, then func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.hanging && !p.closed {
+	for (p.hanging || p.deaf && d == ToClient) && !p.closed {
 		p.changed.Wait()
 	}
 	if then != nil && !p.closed {
@@ -267,6 +289,10 @@ func (p *Proxy) pass(then func()) bool {
 // cut is called with mu held.
 func (p *Proxy) cut() {
 	p.cuts++
+	if p.deaf {
+		p.deaf = false
+		p.changed.Broadcast()
+	}
 	for ln := range p.open {
 		ln.close()
 		delete(p.open, ln)

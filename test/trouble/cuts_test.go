@@ -167,7 +167,7 @@ func (c *cutter) cut(t *testing.T, d testdb.Direction, at int64, twice bool) {
 }
 
 // TestExactlyOnceOverKillsOfTheDatabase kills the database in the middle of flushes of
-// some hundred rows.
+// some hundred rows, every other time as it carries out a COMMIT.
 func TestExactlyOnceOverKillsOfTheDatabase(t *testing.T) {
 	everywhere(t, true, func(t *testing.T, p *place) {
 		line := proof.NewLine(t, *seed)
@@ -184,12 +184,23 @@ func TestExactlyOnceOverKillsOfTheDatabase(t *testing.T) {
 				c.n = n
 			}
 			done, began := make(chan struct{}), time.Now()
+			kill := func(within time.Duration) {
+				time.Sleep(time.Duration(rnd.Int64N(int64(within))))
+				p.server.Kill()
+				line.Tried(1, "kills")
+			}
+			committing := make(chan struct{})
+			if i > 0 && i%2 == 0 {
+				p.proxy.CutOn("COMMIT", func() { kill(2 * time.Millisecond); close(committing) })
+			}
 			go func() { defer close(done); c.sync(t) }()
 			if i > 0 {
-				time.Sleep(time.Duration(rnd.Int64N(int64(took))))
-				p.server.Kill()
+				if i%2 == 0 {
+					<-committing
+				} else {
+					kill(took)
+				}
 				p.server.Restart()
-				line.Tried(1, "kills")
 			}
 			<-done
 			if i == 0 {
