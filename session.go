@@ -98,7 +98,8 @@ func (s *Session) Ack() Ack { return s.ack }
 
 // Exec runs r with the shards of keys locked. write says that r may change
 // something: such a unit waits first while a limit is reached. The Ticket says what the
-// answer has to wait for. An error of r comes back as it is.
+// answer has to wait for: that of a read for nothing, although it may record that a key has
+// expired. An error of r comes back as it is.
 func (s *Session) Exec(ctx context.Context, keys [][]byte, write bool, r Runner) (Ticket, error) {
 	if write {
 		if err := s.admit(ctx); err != nil {
@@ -219,6 +220,9 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 			ticket, commitErr = tx.commit()
 		}
 		s.db.unlock(&tx.locks)
+		if !tx.write {
+			ticket, commitErr = Ticket{}, nil // that a key has expired holds without a record
+		}
 		if commitErr != nil {
 			return Ticket{}, commitErr
 		}

@@ -64,11 +64,12 @@ func (s *simulation) unit(ctx context.Context, l *simLife, sess *Session) (t Tic
 			s.fault("the log does not have the unit at position %d as it was made", t.Position)
 		}
 	}
+	logged := unit.record != nil && s.pending == nil
 	s.pending = nil
 	if err != nil {
 		return t, s.checkError(err)
 	}
-	if t.Position > 0 {
+	if logged {
 		s.counts.units++
 		return t, nil
 	}

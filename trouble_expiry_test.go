@@ -174,3 +174,38 @@ func TestColumnsThatLullFillsReadTheSame(t *testing.T) {
 		}
 	}
 }
+
+// TestAReadOfAnExpiredKeyWaitsForNothing: it records that the key is gone, at the table's
+// ack level, but that it is gone needs no proof.
+func TestAReadOfAnExpiredKeyWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	db, p := openSessions(t)
+	defer closeDB(t, db)
+	key := []byte("views:1")
+	do(t, db, string(key), func(tx *lull.Tx) error {
+		if _, err := tx.IncrBy(key, 1); err != nil {
+			return err
+		}
+		_, err := tx.Expire(key, tx.Now()+200, lull.ExpireAlways)
+		return err
+	})
+	syncDB(t, db)
+	p.wantRows(t, `SELECT n FROM views`, "1")
+	lull.Flusher(db).Pause() // the sweep of SQL may find it first: then there is nothing to record
+	time.Sleep(210 * time.Millisecond)
+	s := db.NewSession()
+	s.SetAck(lull.AckDatabase)
+	ticket, err := s.Exec(t.Context(), [][]byte{key}, false, lull.RunFunc(func(tx *lull.Tx) error {
+		_, ok, err := tx.Get(key)
+		if ok {
+			t.Error("it is there")
+		}
+		return err
+	}))
+	if err != nil || ticket.Position != 0 {
+		t.Errorf("ticket %+v, %v", ticket, err)
+	}
+	lull.Flusher(db).Resume()
+	syncDB(t, db)
+	p.wantRows(t, `SELECT n FROM views`)
+}
