@@ -1,19 +1,16 @@
 package lull
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/mapping"
-	"github.com/lullcache/lull/internal/world"
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/value"
 )
@@ -41,81 +38,6 @@ type loadKey struct {
 type placedTuple struct {
 	text     string
 	is, well bool
-}
-
-// loader makes sure that a key is loaded once however many ask.
-type loader struct {
-	mu      sync.Mutex
-	running map[dbKey]loading
-}
-
-// loading is a key that is loaded: the place of its error among those of its call.
-type loading struct {
-	call *loadCall
-	at   int
-}
-
-// loadCall is a load under way. errs is valid once done is closed.
-type loadCall struct {
-	done chan struct{}
-	errs []error
-}
-
-// load brings keys into memory, in one round of queries for those that nobody is
-// loading yet. It returns the first key's error.
-func (db *DB) load(ctx context.Context, keys []loadKey) error {
-	call := &loadCall{done: make(chan struct{})}
-	mine, theirs := db.loader.begin(call, keys)
-	var first error
-	if len(mine) > 0 {
-		call.errs = db.loadAll(ctx, mine)
-		db.loader.end(mine)
-		close(call.done)
-		first = cmp.Or(call.errs...)
-	}
-	for _, t := range theirs {
-		if !db.opts.world.Wait(ctx, world.Never, t.call.done) {
-			return ctx.Err()
-		}
-		first = cmp.Or(first, t.call.errs[t.at])
-	}
-	return first
-}
-
-// begin divides keys, each once, into those that call loads now and those that
-// others are loading.
-func (l *loader) begin(call *loadCall, keys []loadKey) (mine []loadKey, theirs []loading) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for i, k := range keys {
-		other := l.running[k.dbKey]
-		if other.call == nil {
-			l.running[k.dbKey] = loading{call, n}
-			if n++; n <= i {
-				mine = append(mine, k)
-			}
-			continue
-		}
-		if n == i { // not all of keys, as most often
-			mine = slices.Clone(keys[:n])
-		}
-		if other.call != call {
-			theirs = append(theirs, other)
-		}
-	}
-	if n == len(keys) {
-		return keys, nil
-	}
-	return mine, theirs
-}
-
-func (l *loader) end(keys []loadKey) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := range keys {
-		delete(l.running, keys[i].dbKey)
-	}
 }
 
 // loadAll loads the keys and returns an error for each.

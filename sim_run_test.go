@@ -18,6 +18,7 @@ import (
 	"github.com/lullcache/lull/internal/fsys"
 	"github.com/lullcache/lull/internal/fsys/faultfs"
 	"github.com/lullcache/lull/internal/wal"
+	"github.com/lullcache/lull/internal/world"
 	"github.com/lullcache/lull/sink"
 )
 
@@ -121,7 +122,7 @@ func (s *simulation) options() Options {
 			SegmentBytes: segment, MaxBytes: int64(6+r.IntN(30)) * segment,
 			RetainBytes: int64(r.IntN(8)) * segment, RetainAge: time.Hour,
 		},
-		LoadTimeout: 10 * time.Hour, ShutdownTimeout: 10 * time.Hour, WriteTimeout: time.Minute,
+		LoadTimeout: world.Never, ShutdownTimeout: 10 * time.Hour, WriteTimeout: time.Minute,
 	}
 	if s.w.one(3) {
 		o.Flush.MaxTransactionRows = 1000

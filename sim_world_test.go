@@ -190,7 +190,7 @@ func (w *simWorld) pass() {
 // chosen: the sweeps look at all shards each time.
 var seldomOf = map[string]int{"expire": 40, "evict": 2, "expiresql": 10}
 
-var simWork = []string{"sync", "tend", "flush", "expire", "evict", "expiresql"}
+var simWork = []string{"sync", "tend", "flush", "expire", "evict", "expiresql", "load", "load"}
 
 // simProc is a world.World to what runs in it.
 var _ world.World = (*simProc)(nil)
