@@ -107,6 +107,7 @@ func newSimulation(seed uint64, trace io.Writer) *simulation {
 	w.trace = trace
 	s := &simulation{w: w, disk: faultfs.New(seed), sql: newSimDB(w), model: simModel{}}
 	s.disk.Maps = w.one(2)
+	w.slow = w.one(3)
 	s.sql.committed = s.onCommit
 	s.o = s.options()
 	return s

@@ -22,6 +22,7 @@ type simWorld struct {
 	tasks   []*simTask // those that have not ended, in the order in which they began
 	current *simTask
 	steps   int
+	slow    bool // the disk: syncs begin late
 
 	hash  uint64 // of all that was noted
 	trace io.Writer
@@ -229,6 +230,9 @@ func (p *simProc) Go(f func()) <-chan struct{} {
 	})
 	if n := seldomOf[name]; n > 0 {
 		t.seldom = n
+	}
+	if name == "sync" && p.w.slow {
+		t.seldom = 20
 	}
 	return done
 }
