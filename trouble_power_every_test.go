@@ -135,7 +135,11 @@ func (p *powered) live(t *testing.T, cut int) error {
 		leave(t, db)
 		return nil
 	}
-	return errors.Join(err, db.Close(context.Background()))
+	closed := db.Close(context.Background())
+	if p.fs.Gone() { // as it ended
+		return nil
+	}
+	return errors.Join(err, closed)
 }
 
 // load has the writers write until the power goes, or until there is only the end of an
