@@ -116,7 +116,7 @@ func (g *opGroup) sort() {
 // part makes the operations from one number to another. They are valid until the next
 // call.
 func (w *work) part(from, to int) []op {
-	w.ops = w.ops[:0]
+	w.ops = slices.Grow(w.ops[:0], to-from)
 	before := 0 // operations of the groups before
 	for _, g := range w.groups {
 		if lo, hi := max(from-before, 0), min(to-before, g.n); lo < hi {
