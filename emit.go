@@ -255,21 +255,15 @@ func (tx *Tx) withTime(h *handle, cells []change.Cell) []change.Cell {
 		return cells
 	}
 	at := change.Cell{Col: uint16(h.t.UpdatedAt), Val: timeCell(&h.t.Cells[h.t.UpdatedAt], tx.now)}
-	h.show(at)
+	tx.showManaged(h, at)
 	return tx.cellsOf(append(slices.Clone(cells), at)...)
 }
 
-// show has a mapped hash in memory hold a column that Lull fills, as SQL will.
-func (h *handle) show(c change.Cell) {
-	if h.t.Kind != mapping.Hash || !h.exists() {
-		return
+// showManaged has a mapped hash in memory hold a column that Lull fills, as SQL will.
+func (tx *Tx) showManaged(h *handle, c change.Cell) {
+	if h.t.Kind == mapping.Hash && h.exists() {
+		tx.showCell(h, c)
 	}
-	name := []byte(h.t.Cells[c.Col].Name)
-	if c.Val.IsNull() {
-		h.e.Hash().Del(name)
-		return
-	}
-	h.e.Hash().Set(name, c.Val.AppendText(nil))
 }
 
 // setExpiry gives an existing key the expiry at (ms, 0 none).
@@ -299,7 +293,7 @@ func (tx *Tx) emitExpiry(h *handle) {
 		})
 	case h.t.Expires >= 0:
 		c := change.Cell{Col: uint16(h.t.Expires), Val: timeCell(&h.t.Cells[h.t.Expires], at)}
-		h.show(c)
+		tx.showManaged(h, c)
 		tx.emit(h, change.Change{
 			Op: change.Set, Known: change.Present, Table: h.t.ID, Key: tx.tuple(h), Cells: tx.one(c.Col, c.Val),
 		})

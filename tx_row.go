@@ -47,9 +47,6 @@ func (tx *Tx) putFields(h *handle, cells []change.Cell) (added int, err error) {
 			added++
 		}
 	}
-	if h.t.UpdatedAt >= 0 {
-		tx.showCell(h, change.Cell{Col: uint16(h.t.UpdatedAt), Val: timeCell(&h.t.Cells[h.t.UpdatedAt], tx.now)})
-	}
 	tx.putCells(h, cells, known)
 	return added, nil
 }
