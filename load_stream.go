@@ -22,7 +22,7 @@ type streamMeta struct {
 	MaxDeleted string `json:"max_deleted,omitempty"`
 }
 
-// parseStreamMeta reads what metaText wrote.
+// parseStreamMeta reads what appendMeta wrote.
 func parseStreamMeta(text string) (m streamMeta, err error) {
 	if err = json.Unmarshal([]byte(text), &m); err != nil {
 		return m, fmt.Errorf("lull_keys: meta of a stream: %w", err)

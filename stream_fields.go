@@ -51,7 +51,7 @@ func (tx *Tx) streamCells(h *handle, fields [][]byte) ([]change.Cell, []byte, er
 	if h.t == nil {
 		return nil, packed, nil
 	}
-	return tx.one(childValue, value.OfString(fieldsJSON(fields))), packed, nil
+	return tx.one(childValue, value.OfString(tx.fieldsJSON(fields))), packed, nil
 }
 
 // mappedCells gives an entry's fields as columns, in the table's order.
@@ -101,19 +101,19 @@ func packFields(t *mapping.Table, cells []value.Value) ([]byte, error) {
 
 // fieldsJSON writes fields as a JSON array. What is not UTF-8 becomes an object with
 // the bytes in base64, as in ["name",{"base64":"/w=="}].
-func fieldsJSON(fields [][]byte) string {
+func (tx *Tx) fieldsJSON(fields [][]byte) string {
 	size := 2
 	for _, f := range fields {
 		size += len(f) + 3
 	}
-	dst := append(make([]byte, 0, size), '[')
+	dst := append(tx.textRoom(size), '[')
 	for i, f := range fields {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = appendJSON(dst, f)
 	}
-	return string(append(dst, ']'))
+	return tx.kept(append(dst, ']'))
 }
 
 // binaryField is a field that JSON cannot hold as a string.
@@ -127,18 +127,21 @@ func appendJSON(dst, f []byte) []byte {
 		return append(dst, text...)
 	}
 	dst = append(dst, '"')
-	for _, c := range f {
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < 0x20:
-			dst = append(dst, `\u00`...)
-			dst = append(dst, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
-		default:
-			dst = append(dst, c)
+	plain := 0 // from here on
+	for i, c := range f {
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
 		}
+		dst = append(dst, f[plain:i]...)
+		plain = i + 1
+		if c >= 0x20 {
+			dst = append(dst, '\\', c)
+			continue
+		}
+		dst = append(dst, `\u00`...)
+		dst = append(dst, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
 	}
-	return append(dst, '"')
+	return append(append(dst, f[plain:]...), '"')
 }
 
 // parseFieldsJSON packs what fieldsJSON wrote.
@@ -166,18 +169,20 @@ func parseFieldsJSON(text string) ([]byte, error) {
 	return packed, nil
 }
 
-// metaText is the JSON text of a stream's header, as streamMeta reads it.
-func metaText(s *keyspace.Stream) string {
+// metaMax is the longest text of a stream's header.
+const metaMax = 160
+
+// appendMeta appends the JSON text of a stream's header, as parseStreamMeta reads it.
+func appendMeta(dst []byte, s *keyspace.Stream) []byte {
 	m := s.Meta()
-	var room [160]byte
-	dst := m.LastID.AppendText(append(room[:0], `{"last":"`...))
+	dst = m.LastID.AppendText(append(dst, `{"last":"`...))
 	dst = strconv.AppendInt(append(dst, `","length":`...), streamLen(s), 10)
 	dst = strconv.AppendUint(append(dst, `,"added":`...), m.EntriesAdded, 10)
 	if !m.MaxDeletedID.IsZero() {
 		dst = m.MaxDeletedID.AppendText(append(dst, `,"max_deleted":"`...))
 		dst = append(dst, '"')
 	}
-	return string(append(dst, '}'))
+	return append(dst, '}')
 }
 
 // streamLen is the number of entries, those not in memory included.

@@ -47,6 +47,7 @@ type Tx struct {
 	emptied uint16
 	ack     Ack // strongest of the tables touched
 	buf     []byte
+	texts   []byte // of this unit, behind each other; see text
 }
 
 // The engine's own flags of entries.
@@ -117,6 +118,7 @@ func (tx *Tx) rearm() {
 	clear(tx.touched)
 	tx.changes, tx.to, tx.cells, tx.touched = tx.changes[:0], tx.to[:0], tx.cells[:0], tx.touched[:0]
 	tx.ack, tx.emptied, tx.early = 0, 0, 0
+	tx.dropTexts()
 }
 
 // Now returns the unit's time in ms since 1970. In a session it never runs backwards,

@@ -1,11 +1,8 @@
 package lull
 
 import (
-	"strconv"
-
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/keyspace"
-	"github.com/lullcache/lull/value"
 )
 
 // duplicate makes dst a copy of src, with its expiry. Both are of one table, and src
@@ -29,13 +26,13 @@ func (tx *Tx) duplicate(src, dst *handle) error {
 	case keyspace.TypeHash:
 		src.e.Hash().Each(func(field, val []byte) bool {
 			dst.e.Hash().Set(field, val)
-			tx.putRow(dst, string(field), tx.one(childValue, value.OfBytes(val)), false)
+			tx.putRow(dst, tx.text(field), tx.one(childValue, tx.textCell(val)), false)
 			return true
 		})
 	case keyspace.TypeSet:
 		src.e.Set().Each(func(member []byte) bool {
 			dst.e.Set().Add(member)
-			tx.putRow(dst, string(member), nil, false)
+			tx.putRow(dst, tx.text(member), nil, false)
 			return true
 		})
 	case keyspace.TypeZSet:
@@ -81,7 +78,7 @@ func (tx *Tx) duplicateRow(src, dst *handle) error {
 func (tx *Tx) duplicateList(src, dst *handle) {
 	src.e.List().Each(0, false, func(_ int, pos int64, val []byte) bool {
 		dst.e.List().Append(pos, val)
-		tx.putRow(dst, strconv.FormatInt(pos, 10), tx.one(childValue, value.OfBytes(val)), false)
+		tx.putRow(dst, tx.positionText(pos), tx.one(childValue, tx.textCell(val)), false)
 		return true
 	})
 }

@@ -5,11 +5,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/keyspace"
-	"github.com/lullcache/lull/value"
 )
 
 // Errors of the operations on hashes.
@@ -82,7 +80,7 @@ func (tx *Tx) HDel(key []byte, fields [][]byte) (removed int, err error) {
 		tx.touch(&h)
 		h.e.Hash().Del(f)
 		if h.t != nil {
-			tx.delRow(&h, string(f))
+			tx.delRow(&h, tx.text(f))
 		}
 	}
 	return removed, nil
@@ -283,26 +281,9 @@ func (tx *Tx) putField(h *handle, field, val []byte) (created bool) {
 	tx.touch(h)
 	created = h.e.Hash().Set(field, val)
 	if h.t != nil {
-		row, text := rowTexts(field, val)
-		tx.putRow(h, row, tx.one(childValue, value.OfString(text)), !created)
+		tx.putRow(h, tx.text(field), tx.one(childValue, tx.textCell(val)), !created)
 	}
 	return created
-}
-
-// rowTextsMax is the length up to which a value may be kept alive by its row's name.
-const rowTextsMax = 64
-
-// rowTexts makes a row's name and its value immutable, small ones in one piece.
-func rowTexts(name, val []byte) (string, string) {
-	if len(val) > rowTextsMax {
-		return string(name), string(val)
-	}
-	var both strings.Builder
-	both.Grow(len(name) + len(val))
-	both.Write(name)
-	both.Write(val)
-	s := both.String()
-	return s[:len(name)], s[len(name):]
 }
 
 // setColumns is HSet for a mapped hash. Of a field that is given twice the last

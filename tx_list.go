@@ -310,23 +310,26 @@ func (tx *Tx) emitMoves(h *handle, m moves) {
 		tx.delElement(h, m[i].from)
 	}
 	for i := range m {
-		tx.putRow(h, positionText(m[i].to), tx.one(childValue, m[i].val), false)
+		tx.putRow(h, tx.positionText(m[i].to), tx.one(childValue, m[i].val), false)
 	}
 }
 
 // putElement records the element at a position.
 func (tx *Tx) putElement(h *handle, pos int64, v []byte, existed bool) {
 	if h.t != nil {
-		tx.putRow(h, positionText(pos), tx.one(childValue, value.OfBytes(v)), existed)
+		tx.putRow(h, tx.positionText(pos), tx.one(childValue, tx.textCell(v)), existed)
 	}
 }
 
 // delElement records that the element at a position is gone.
 func (tx *Tx) delElement(h *handle, pos int64) {
 	if h.t != nil {
-		tx.delRow(h, positionText(pos))
+		tx.delRow(h, tx.positionText(pos))
 	}
 }
 
 // positionText is a position as its row's name.
-func positionText(pos int64) string { return strconv.FormatInt(pos, 10) }
+func (tx *Tx) positionText(pos int64) string {
+	const digitsMax = 20
+	return tx.kept(strconv.AppendInt(tx.textRoom(digitsMax), pos, 10))
+}

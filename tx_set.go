@@ -193,7 +193,7 @@ func (tx *Tx) putMember(h *handle, member []byte) {
 	tx.touch(h)
 	h.e.Set().Add(member)
 	if h.t != nil {
-		tx.putRow(h, string(member), nil, false)
+		tx.putRow(h, tx.text(member), nil, false)
 	}
 }
 
@@ -201,7 +201,7 @@ func (tx *Tx) putMember(h *handle, member []byte) {
 func (tx *Tx) delMember(h *handle, member []byte) {
 	row := ""
 	if h.t != nil {
-		row = string(member)
+		row = tx.text(member)
 	}
 	if h.e.Set().Len() == 1 {
 		tx.delLast(h, row)

@@ -158,13 +158,13 @@ func (tx *Tx) displaced(h *handle, typ keyspace.Type, n int) bool {
 func (tx *Tx) emitDifference(h *handle, from, to Members) {
 	from.Each(func(m []byte) bool {
 		if !to.Has(m) {
-			tx.delRow(h, string(m))
+			tx.delRow(h, tx.text(m))
 		}
 		return true
 	})
 	to.Each(func(m []byte) bool {
 		if !from.Has(m) {
-			tx.putRow(h, string(m), nil, false)
+			tx.putRow(h, tx.text(m), nil, false)
 		}
 		return true
 	})

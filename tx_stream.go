@@ -133,12 +133,16 @@ func (tx *Tx) nextID(h *handle, id NewStreamID) (StreamID, error) {
 	return at, nil
 }
 
+// streamRowMax is the longest name of an entry's row.
+const streamRowMax = 2 * (1 + 20)
+
 // streamRowName is the row of the entry with this id.
 func (tx *Tx) streamRowName(h *handle, id StreamID) (string, error) {
 	if h.t == nil {
 		return "", nil
 	}
-	return tx.streamTable(h).StreamRow(id.Ms, id.Seq)
+	row, err := tx.streamTable(h).AppendStreamRow(tx.textRoom(streamRowMax), id.Ms, id.Seq)
+	return tx.kept(row), err
 }
 
 // appendEntry adds an entry whose id and fields were checked.
@@ -163,7 +167,7 @@ func (tx *Tx) appendEntry(h *handle, id StreamID, row string, cells []change.Cel
 // putHeader writes the stream's header, unless it is not known.
 func (tx *Tx) putHeader(h *handle) {
 	if h.t != nil && !isBlindStream(h.e) {
-		tx.header(h, metaText(h.e.Stream()))
+		tx.header(h, tx.kept(appendMeta(tx.textRoom(metaMax), h.e.Stream())))
 	}
 }
 

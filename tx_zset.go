@@ -149,7 +149,7 @@ func (tx *Tx) putScored(h *handle, member []byte, score float64, cell value.Valu
 	h.e.ZSet().Add(member, score)
 	if h.t != nil {
 		_, col := tx.scoreColumn(h)
-		tx.putRow(h, string(member), tx.one(uint16(col), cell), had)
+		tx.putRow(h, tx.text(member), tx.one(uint16(col), cell), had)
 	}
 }
 
@@ -183,7 +183,7 @@ func (tx *Tx) ZRem(key []byte, members [][]byte) (removed int, err error) {
 func (tx *Tx) delScored(h *handle, member []byte) {
 	tx.touch(h)
 	if h.t != nil {
-		tx.delRow(h, string(member))
+		tx.delRow(h, tx.text(member))
 	}
 	h.e.ZSet().Remove(member)
 }

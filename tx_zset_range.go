@@ -170,7 +170,7 @@ func (tx *Tx) ZRemRange(key []byte, r ZRange) (int, error) {
 		tx.touch(&h)
 		z.RemoveSpan(v.from, v.to, func(member []byte, _ float64) {
 			if h.t != nil {
-				tx.delRow(&h, string(member))
+				tx.delRow(&h, tx.text(member))
 			}
 		})
 	}

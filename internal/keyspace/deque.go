@@ -19,6 +19,10 @@ func (d *deque[T]) pushBack(x T) {
 }
 
 func (d *deque[T]) pushFront(x T) {
+	if len(d.items()) == 0 {
+		d.all, d.head = append(d.all[:0], x), 0
+		return
+	}
 	if d.head == 0 {
 		room := len(d.all)/2 + 1
 		all := make([]T, room+len(d.all))

@@ -9,7 +9,8 @@ import (
 type list struct {
 	chunks deque[chunk] // none is empty
 	n      int
-	bytes  int64 // of the chunks' buffers
+	bytes  int64    // of the chunks' buffers
+	first  [1]chunk // the room of chunks while there is one: most lists are short
 }
 
 // Moved is told of an element that got another position to make room. All old
@@ -19,7 +20,9 @@ type Moved func(old, new int64, v []byte)
 
 // NewList returns an empty list that is in no entry yet.
 func NewList() *List {
-	return &List{Entry{form: formList, ptr: unsafe.Pointer(&list{})}}
+	b := new(list)
+	b.chunks.all = b.first[:0]
+	return &List{Entry{form: formList, ptr: unsafe.Pointer(b)}}
 }
 
 func (l *List) body() *list {
@@ -33,7 +36,11 @@ func (l *List) Len() int { return l.body().n }
 // Bytes implements Object.
 func (l *List) Bytes() int64 {
 	b := l.body()
-	return int64(unsafe.Sizeof(*b)) + sizeClass(cap(b.chunks.all)*int(unsafe.Sizeof(chunk{}))) + b.bytes
+	n := int64(unsafe.Sizeof(*b)) + b.bytes
+	if all := b.chunks.all; cap(all) > 0 && unsafe.SliceData(all) != &b.first[0] {
+		n += sizeClass(cap(all) * int(unsafe.Sizeof(all[0])))
+	}
+	return n
 }
 
 // PushBack adds v behind the last element and returns its position, which is

@@ -1,6 +1,9 @@
 package keyspace
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // locate returns the chunk of element i, which must exist, and its place there.
 func (b *list) locate(i int) (at, k int) {
@@ -33,6 +36,7 @@ func (b *list) append(pos int64, v []byte) {
 			b.seal(&chunks[last])
 		}
 		b.chunks.pushBack(chunk{})
+		b.leaveFirst()
 		chunks = b.chunks.items()
 	}
 	c := &chunks[len(chunks)-1]
@@ -49,6 +53,7 @@ func (b *list) prepend(pos int64, v []byte) {
 			b.seal(&chunks[0])
 		}
 		b.chunks.pushFront(chunk{})
+		b.leaveFirst()
 		chunks = b.chunks.items()
 	}
 	c := &chunks[0]
@@ -56,6 +61,13 @@ func (b *list) prepend(pos int64, v []byte) {
 	c.pushFront(pos, v)
 	b.bytes += c.bytes()
 	b.n++
+}
+
+// leaveFirst forgets what is in first once chunks has other room.
+func (b *list) leaveFirst() {
+	if unsafe.SliceData(b.chunks.all) != &b.first[0] {
+		b.first[0] = chunk{}
+	}
 }
 
 func (b *list) seal(c *chunk) {
@@ -75,6 +87,7 @@ func (b *list) insert(i int, pos int64, v []byte) {
 		b.bytes += c.bytes()
 		return
 	}
+	defer b.leaveFirst()
 	if k > 0 {
 		right := c.split(k)
 		b.bytes += right.bytes()

@@ -13,6 +13,7 @@ type stream struct {
 	n      int
 	bytes  int64 // of the chunks' buffers
 	meta   StreamMeta
+	first  [1]streamChunk // the room of chunks while there is one: most streams are short
 }
 
 // StreamMeta is what a stream remembers beside its entries. The owner keeps all but
@@ -41,7 +42,9 @@ const (
 
 // NewStream returns an empty stream that is in no entry yet.
 func NewStream() *Stream {
-	return &Stream{Entry{form: formStream, ptr: unsafe.Pointer(&stream{})}}
+	b := new(stream)
+	b.chunks.all = b.first[:0]
+	return &Stream{Entry{form: formStream, ptr: unsafe.Pointer(b)}}
 }
 
 func (s *Stream) body() *stream {
@@ -58,7 +61,11 @@ func (s *Stream) Len() int { return s.body().n }
 // Bytes implements Object.
 func (s *Stream) Bytes() int64 {
 	b := s.body()
-	return int64(unsafe.Sizeof(*b)) + sizeClass(cap(b.chunks.all)*int(unsafe.Sizeof(streamChunk{}))) + b.bytes
+	n := int64(unsafe.Sizeof(*b)) + b.bytes
+	if all := b.chunks.all; cap(all) > 0 && unsafe.SliceData(all) != &b.first[0] {
+		n += sizeClass(cap(all) * int(unsafe.Sizeof(all[0])))
+	}
+	return n
 }
 
 // Append adds an entry whose id must be greater than those of all entries in
@@ -78,6 +85,9 @@ func (s *Stream) Append(id ID, fields []byte) {
 			b.bytes += int64(cap(c.buf))
 		}
 		b.chunks.pushBack(streamChunk{base: id})
+		if unsafe.SliceData(b.chunks.all) != &b.first[0] {
+			b.first[0] = streamChunk{} // what it holds would be kept
+		}
 		chunks = b.chunks.items()
 		last = len(chunks) - 1
 	}

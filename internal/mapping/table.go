@@ -205,15 +205,26 @@ const streamIDColumns = 2
 // A bigint column ends at 2^63-1. Without id columns the tuple is the id's text: it
 // tells entries apart, and is in no column.
 func (t *Table) StreamRow(ms, seq uint64) (string, error) {
+	var room [48]byte
+	row, err := t.AppendStreamRow(room[:0], ms, seq)
+	return string(row), err
+}
+
+// AppendStreamRow is StreamRow that appends to dst.
+func (t *Table) AppendStreamRow(dst []byte, ms, seq uint64) ([]byte, error) {
 	if len(t.Row) != streamIDColumns {
-		var room [48]byte
-		text := strconv.AppendUint(room[:0], ms, 10)
-		return string(strconv.AppendUint(append(text, '-'), seq, 10)), nil
+		dst = strconv.AppendUint(dst, ms, 10)
+		return strconv.AppendUint(append(dst, '-'), seq, 10), nil
 	}
 	if ms > math.MaxInt64 || seq > math.MaxInt64 {
-		return "", fmt.Errorf("%s: id %d-%d is above what %s and %s hold", t.Name, ms, seq, t.Row[0].Column.Name, t.Row[1].Column.Name)
+		return nil, fmt.Errorf("%s: id %d-%d is above what %s and %s hold", t.Name, ms, seq, t.Row[0].Column.Name, t.Row[1].Column.Name)
 	}
-	return joinTuple(strconv.FormatUint(ms, 10), strconv.FormatUint(seq, 10)), nil
+	for _, n := range [streamIDColumns]uint64{ms, seq} { // as change.AppendTuple
+		at := len(dst)
+		dst = strconv.AppendUint(append(dst, 0), n, 10)
+		dst[at] = byte(len(dst) - at - 1)
+	}
+	return dst, nil
 }
 
 // ParseStreamRow is the inverse of StreamRow.
