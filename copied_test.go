@@ -117,6 +117,23 @@ func TestTheOriginalGoesOnAfterItsCopyHasStarted(t *testing.T) {
 	}
 }
 
+// TestTheCopyOfAnEmptyLog: whatever SQL has is the original's.
+func TestTheCopyOfAnEmptyLog(t *testing.T) {
+	c := &copied{s: sqliteAt(t, filepath.Join(t.TempDir(), "test.db")), original: faultfs.New(1)}
+	db := c.open(t, c.original, c.s)
+	c.double = c.original.Copy(1)
+	s := awaySink(c.s)
+	double := c.open(t, c.double, s)
+	for i := range 60 {
+		set(t, double, fmt.Sprint("own", i), strings.Repeat("x", 3000))
+	}
+	set(t, db, "k", "1")
+	closeDB(t, db)
+	s.away.Store(false)
+	wantCopy(t, double.Sync(t.Context()))
+	leave(t, double)
+}
+
 // TestTheCopyTakesTheLaneFirst: nothing was flushed yet, and the original does not take it
 // away again.
 func TestTheCopyTakesTheLaneFirst(t *testing.T) {

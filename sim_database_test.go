@@ -299,7 +299,7 @@ type simSink struct {
 	tried   uint64
 	unclear bool
 	floor   sink.Floor
-	claimed func(before sink.LaneState)
+	claimed func(before sink.LaneState, told bool)
 	life    *simLife
 }
 
@@ -388,7 +388,7 @@ func (s *simSink) Claim(_ context.Context, c sink.Claim) (sink.LaneState, error)
 		if s.w.one(2) {
 			before := s.lane
 			s.lane, s.found = lane, true
-			s.claimed(before)
+			s.claimed(before, false)
 		}
 		s.w.note("db: the claim's commit is lost", lane.Epoch)
 		return sink.LaneState{}, &sink.Error{Class: sink.Retry, Err: errors.New("commit the claim: connection lost")}
@@ -397,7 +397,7 @@ func (s *simSink) Claim(_ context.Context, c sink.Claim) (sink.LaneState, error)
 	s.lane, s.found = lane, true
 	s.id, s.epoch, s.tried, s.unclear = c.ID, lane.Epoch, 0, false
 	s.w.note("db: claimed", lane.Epoch, lane.Mark.Position, lane.Mark.Next, lane.Mark.Part)
-	s.claimed(before)
+	s.claimed(before, true)
 	return lane, nil
 }
 

@@ -243,7 +243,7 @@ func (s *simulation) start() {
 	s.counts.starts++
 	p := &simProc{w: s.w, name: strconv.Itoa(s.lives)}
 	l := &simLife{simProc: p, sim: s, fs: s.disk, calm: s.quiet}
-	l.sink = &simSink{simDB: s.sql, p: p, life: l, claimed: func(before sink.LaneState) { s.onClaim(l, before) }}
+	l.sink = &simSink{simDB: s.sql, p: p, life: l, claimed: func(before sink.LaneState, told bool) { s.onClaim(l, before, told) }}
 	s.life = l
 	s.w.note("start", uint64(s.lives))
 	l.ctx, l.leave = context.WithCancel(context.Background())
@@ -292,15 +292,15 @@ func (l *simLife) end(err error) {
 
 // onClaim is called when a process has taken the lane; before is the lane as it was. A
 // start without the database learns only now which units SQL has that a failed log has
-// lost.
-func (s *simulation) onClaim(l *simLife, before sink.LaneState) {
+// lost, if it is told that it has the lane.
+func (s *simulation) onClaim(l *simLife, before sink.LaneState, told bool) {
 	if f := s.fork; f != nil && f.claimed(l) {
 		return
 	}
 	if s.before == nil {
 		s.before = &before
 	}
-	if l.opened {
+	if l.opened && told {
 		s.findTail(l)
 	}
 }

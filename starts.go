@@ -46,12 +46,14 @@ type starts struct {
 
 // start is one of them.
 type start struct {
-	id   string
-	left uint64 // the log's end as the next one found it, if that began without the lane, or 0
+	id string
+	// over: a later one began without the lane, and found the log's end at left.
+	over bool
+	left uint64
 }
 
 func (s start) String() string {
-	if s.left == 0 {
+	if !s.over {
 		return s.id
 	}
 	return s.id + ":" + strconv.FormatUint(s.left, 10)
@@ -59,7 +61,7 @@ func (s start) String() string {
 
 func parseStart(text string) (s start, err error) {
 	var left string
-	if s.id, left, _ = strings.Cut(text, ":"); left != "" {
+	if s.id, left, s.over = strings.Cut(text, ":"); s.over {
 		s.left, err = strconv.ParseUint(left, 10, 64)
 	}
 	return s, err
@@ -121,10 +123,10 @@ func (db *DB) noteLeft() error {
 	if s.noted {
 		last-- // this one may have the lane yet
 	}
-	if last < 0 || s.known[last].left != 0 {
+	if last < 0 || s.known[last].over {
 		return nil
 	}
-	s.known[last].left = db.logFrom
+	s.known[last].over, s.known[last].left = true, db.logFrom
 	err := db.writeBeside(db.startsPath(), s.text())
 	if err == nil {
 		err = db.replace(db.startsPath())
@@ -138,8 +140,8 @@ func (s *starts) left(laneLog string) (position uint64, ok bool) {
 	_, id, _ := strings.Cut(laneLog, ".")
 	i := slices.IndexFunc(s.known, func(one start) bool { return one.id == id })
 	for ; i >= 0 && i < len(s.known); i++ {
-		if position = s.known[i].left; position != 0 {
-			return position, true
+		if s.known[i].over {
+			return s.known[i].left, true
 		}
 	}
 	return 0, false
