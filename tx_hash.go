@@ -33,10 +33,16 @@ func (tx *Tx) HSet(key []byte, pairs [][]byte) (added int, err error) {
 	if h.mapped() {
 		return tx.setColumns(&h, pairs)
 	}
+	size := 0
 	for i := 0; i < len(pairs); i += 2 {
 		if err := tx.checkMember(&h, pairs[i]); err != nil {
 			return 0, err
 		}
+		size += len(pairs[i]) + len(pairs[i+1])
+	}
+	if !h.exists() && len(pairs) > 2 {
+		tx.create(&h, keyspace.TypeHash)
+		h.e.Hash().Reserve(len(pairs)/2, size)
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		if tx.putField(&h, pairs[i], pairs[i+1]) {

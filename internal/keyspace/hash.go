@@ -1,6 +1,9 @@
 package keyspace
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // hashBig is a hash of many or long fields.
 type hashBig struct {
@@ -56,7 +59,7 @@ func (h *Hash) Set(field, val []byte) (created bool) {
 	}
 	if at < 0 {
 		at = len(b)
-		b = splice(b, at, 0, 2+len(field)+len(val))
+		b = extend(b, 2+len(field)+len(val))
 		putShort(b[at:], field)
 		putShort(b[at+1+len(field):], val)
 		h.e.setPacked(b, n+1)
@@ -67,6 +70,18 @@ func (h *Hash) Set(field, val []byte) (created bool) {
 	putShort(b[at:], val)
 	h.e.setPacked(b, n)
 	return false
+}
+
+// Reserve makes room for fields and values of so many bytes in all, which Set is called
+// with next. Without it each new field moves those before.
+func (h *Hash) Reserve(fields, bytes int) {
+	if h.e.form != formHashPacked || fields > packedItemsMax || bytes > fields*packedSizeMax*2 {
+		return
+	}
+	b := h.small()
+	if size := len(b) + 2*fields + bytes; size > cap(b) {
+		h.e.setPacked(append(slices.Grow([]byte(nil), size), b...), h.e.packedLen())
+	}
 }
 
 // Del removes field and reports whether it was there.

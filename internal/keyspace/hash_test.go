@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -186,4 +187,29 @@ func TestPayloadOfAnotherTypePanics(t *testing.T) {
 		}
 	}()
 	h.Get([]byte("field"))
+}
+
+// TestReservedFieldsTakeOneAllocation in place of one for each field.
+func TestReservedFieldsTakeOneAllocation(t *testing.T) {
+	fields := [][]byte{[]byte("a"), []byte("bb"), []byte("ccc"), []byte("d")}
+	e := &Entry{Key: "k"}
+	fill := func(reserve bool) func() {
+		return func() {
+			e.SetNew(TypeHash)
+			if reserve {
+				e.Hash().Reserve(len(fields), 7+4*10)
+			}
+			for _, f := range fields {
+				e.Hash().Set(f, []byte("0123456789"))
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(100, fill(true)); n != 1 {
+		t.Errorf("%v allocations", n)
+	}
+	reserved := slices.Clone(e.packed())
+	fill(false)()
+	if !bytes.Equal(reserved, e.packed()) || e.Hash().Len() != len(fields) {
+		t.Errorf("%q, without room of before %q", reserved, e.packed())
+	}
 }

@@ -49,6 +49,15 @@ func splice(b []byte, at, del, ins int) []byte {
 	return to
 }
 
+// extend makes b n bytes longer, in place if there is room.
+func extend(b []byte, n int) []byte {
+	size := len(b) + n
+	if size > cap(b) {
+		b = append(slices.Grow([]byte(nil), size), b...)
+	}
+	return b[:size]
+}
+
 // nextShort returns the item of a packed buffer that begins at at, where its
 // length stands in a byte, and the offset behind it.
 func nextShort(b []byte, at int) (item []byte, next int) {
