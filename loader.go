@@ -19,8 +19,10 @@ type loader struct {
 
 	mu      sync.Mutex
 	running map[dbKey]loading
-	open    bool        // rounds are made
+	open    bool        // runRounds runs
+	rounds  int         // under way
 	waiting []*loadCall // the next rounds
+	spare   []loadKey   // room for the keys of one
 }
 
 const (
@@ -48,8 +50,11 @@ func newLoadCall() *loadCall { return &loadCall{done: make(chan struct{})} }
 
 // load brings keys into memory. It returns the first key's error.
 func (db *DB) load(ctx context.Context, keys []loadKey) error {
-	theirs := db.loader.join(keys)
+	theirs, first := db.loader.join(keys)
 	if theirs == nil {
+		if first {
+			defer db.loader.leave()
+		}
 		return db.loadApart(ctx, keys)
 	}
 	began := db.opts.world.Now()
@@ -88,28 +93,41 @@ func (db *DB) loadApart(ctx context.Context, keys []loadKey) (first error) {
 	return cmp.Or(first, db.await(ctx, theirs))
 }
 
-// runRounds makes the rounds, one after the other, until ctx ends.
+// runRounds makes the rounds that have gathered, one after the other, until ctx ends.
 func (db *DB) runRounds(ctx context.Context) {
-	for db.opts.world.Wait(ctx, world.Never, db.loader.wake) {
-		if call := db.loader.take(); call != nil {
+	l := &db.loader
+	for db.opts.world.Wait(ctx, world.Never, l.wake) {
+		if call := l.take(); call != nil {
 			call.errs = db.loadAll(ctx, call.keys)
-			db.loader.end(call.keys)
+			l.end(call.keys)
+			l.keep(call.keys)
 			close(call.done)
+			l.leave()
 		}
 	}
-	db.loader.shut()
+	l.shut()
 }
 
-// join adds keys to the next round. It returns nil where they have to be loaded apart.
-func (l *loader) join(keys []loadKey) []loading {
+// join adds keys to the next round. It returns nil where they have to be loaded apart;
+// with first that is a round as well, until leave.
+func (l *loader) join(keys []loadKey) (theirs []loading, first bool) {
 	if !oneRowEach(keys) {
-		return nil
+		return nil, false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.open {
-		return nil
+		return nil, false
 	}
+	if l.rounds < loadRounds && len(l.waiting) == 0 {
+		l.rounds++
+		return nil, true
+	}
+	return l.gather(keys), false
+}
+
+// gather adds keys to the next round, but for those that are being loaded. l.mu is held.
+func (l *loader) gather(keys []loadKey) []loading {
 	var next *loadCall
 	theirs := make([]loading, len(keys))
 	for i, k := range keys {
@@ -126,8 +144,8 @@ func (l *loader) join(keys []loadKey) []loading {
 	}
 	if next != nil {
 		next.callers++
-		l.hasMore()
 	}
+	l.hasMore()
 	return theirs
 }
 
@@ -143,30 +161,51 @@ func (l *loader) next() *loadCall {
 	if n := len(l.waiting); n > 0 && len(l.waiting[n-1].keys) < roundKeysMax {
 		return l.waiting[n-1]
 	}
-	l.waiting = append(l.waiting, newLoadCall())
-	return l.waiting[len(l.waiting)-1]
-}
-
-// take begins the next round; nil if there is none.
-func (l *loader) take() *loadCall {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.waiting) == 0 {
-		return nil
-	}
-	call := l.waiting[0]
-	if l.waiting = slices.Delete(l.waiting, 0, 1); len(l.waiting) > 0 {
-		l.hasMore()
-	}
+	call := newLoadCall()
+	call.keys, l.spare = l.spare, nil
+	l.waiting = append(l.waiting, call)
 	return call
 }
 
-// hasMore has a round begin if not all are under way.
+// take begins the next round; nil if there is none, or too many are under way.
+func (l *loader) take() *loadCall {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) == 0 || l.rounds >= loadRounds {
+		return nil
+	}
+	call := l.waiting[0]
+	l.waiting = slices.Delete(l.waiting, 0, 1)
+	l.rounds++
+	l.hasMore()
+	return call
+}
+
+// leave ends a round.
+func (l *loader) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rounds--
+	l.hasMore()
+}
+
+// hasMore has runRounds begin the next round, if there is one and it can. l.mu is held.
 func (l *loader) hasMore() {
+	if len(l.waiting) == 0 || l.rounds >= loadRounds {
+		return
+	}
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
+}
+
+// keep takes the room of a round's keys for another.
+func (l *loader) keep(keys []loadKey) {
+	clear(keys)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spare = keys[:0]
 }
 
 // shut lets no more rounds begin.

@@ -11,6 +11,23 @@ func newLoader() *loader {
 	return &loader{running: make(map[dbKey]loading), wake: make(chan struct{}, 1), open: true}
 }
 
+// busyLoader has as many rounds under way as there may be.
+func busyLoader() *loader {
+	l := newLoader()
+	l.rounds = loadRounds
+	return l
+}
+
+// joined are the places of keys that had to wait.
+func joined(t *testing.T, l *loader, keys []loadKey) []loading {
+	t.Helper()
+	theirs, first := l.join(keys)
+	if theirs == nil || first {
+		t.Fatalf("%q is loaded apart", namesOf(keys))
+	}
+	return theirs
+}
+
 // keysOf are keys of a table of this kind.
 func keysOf(kind mapping.Kind, names ...string) (keys []loadKey) {
 	t := &mapping.Table{Kind: kind}
@@ -74,9 +91,14 @@ func TestLoadIsDividedAmongCallers(t *testing.T) {
 // TestKeysOfManyCallersGoInOneRound: while no round can begin, all that come are added to
 // the next, each key once.
 func TestKeysOfManyCallersGoInOneRound(t *testing.T) {
-	l := newLoader()
-	first := l.join(keysOf(mapping.Hash, "a", "b", "a"))
-	second := l.join(keysOf(mapping.String, "b", "c"))
+	l := busyLoader()
+	first := joined(t, l, keysOf(mapping.Hash, "a", "b", "a"))
+	second := joined(t, l, keysOf(mapping.String, "b", "c"))
+	if l.take() != nil {
+		t.Fatal("one round too many is under way")
+	}
+	l.leave()
+	<-l.wake
 	call := l.take()
 	if call == nil || namesOf(call.keys) != "abc" || call.callers != 2 {
 		t.Fatalf("the round: %+v", call)
@@ -89,15 +111,31 @@ func TestKeysOfManyCallersGoInOneRound(t *testing.T) {
 	if second[0] != (loading{call, 1}) || second[1] != (loading{call, 2}) {
 		t.Errorf("the second caller: %+v", second)
 	}
-	late := l.join(keysOf(mapping.Hash, "c", "d"))
+	late := joined(t, l, keysOf(mapping.Hash, "c", "d"))
 	if late[0].call != call || late[1].call == call {
 		t.Error("who comes when a round is under way waits for it, and for the next")
 	}
+	l.leave()
 	if call = l.take(); namesOf(call.keys) != "d" {
 		t.Errorf("the next round has %q", namesOf(call.keys))
 	}
-	if l.take() != nil {
+	if l.leave(); l.take() != nil {
 		t.Error("there is a third round")
+	}
+}
+
+// TestWhoComesFirstDoesNotWait: as long as rounds can begin, keys are not gathered.
+func TestWhoComesFirstDoesNotWait(t *testing.T) {
+	l := newLoader()
+	for i := range loadRounds {
+		if theirs, first := l.join(keysOf(mapping.Hash, "a")); theirs != nil || !first {
+			t.Fatalf("caller %d waits", i)
+		}
+	}
+	joined(t, l, keysOf(mapping.Hash, "b"))
+	l.leave()
+	if theirs, _ := l.join(keysOf(mapping.Hash, "c")); theirs == nil {
+		t.Error("who comes later overtakes who waits")
 	}
 }
 
@@ -115,24 +153,24 @@ func TestWhatIsLoadedApart(t *testing.T) {
 		{"a stream", keysOf(mapping.Stream, "a"), true},
 		{"a generic key", generic, true},
 	} {
-		if got := newLoader().join(c.keys) == nil; got != c.want {
-			t.Errorf("%s: apart: got %v", c.name, got)
+		if theirs, _ := busyLoader().join(c.keys); (theirs == nil) != c.want {
+			t.Errorf("%s: waits: %v", c.name, theirs != nil)
 		}
 	}
 }
 
-// TestARoundThatIsLongIsFollowedByAnother: nobody is added to one that is full, and the
-// next worker is woken for the other.
+// TestARoundThatIsLongIsFollowedByAnother: nobody is added to one that is full, and
+// another is woken for the rest.
 func TestARoundThatIsLongIsFollowedByAnother(t *testing.T) {
-	l := newLoader()
+	l := busyLoader()
 	full := keysOf(mapping.Hash, make([]string, roundKeysMax)...)
 	for i := range full {
 		full[i].db = uint8(i)
 		full[i].name = string(rune('a' + i/256))
 	}
-	l.join(full)
-	l.join(keysOf(mapping.Hash, "more"))
-	<-l.wake
+	joined(t, l, full)
+	joined(t, l, keysOf(mapping.Hash, "more"))
+	l.rounds = 0
 	if n := len(l.take().keys); n != roundKeysMax {
 		t.Errorf("the first round has %d keys", n)
 	}
@@ -147,14 +185,14 @@ func TestARoundThatIsLongIsFollowedByAnother(t *testing.T) {
 }
 
 func TestAfterTheEndKeysAreLoadedApart(t *testing.T) {
-	l := newLoader()
-	waits := l.join(keysOf(mapping.Hash, "a"))
+	l := busyLoader()
+	waits := joined(t, l, keysOf(mapping.Hash, "a"))
 	l.shut()
 	<-waits[0].call.done
 	if err := waits[0].call.errs[0]; !errors.Is(err, ErrClosed) {
 		t.Errorf("who waits is told %v", err)
 	}
-	if l.join(keysOf(mapping.Hash, "a")) != nil || len(l.running) != 0 {
+	if theirs, first := l.join(keysOf(mapping.Hash, "a")); theirs != nil || first || len(l.running) != 0 {
 		t.Error("there are rounds still")
 	}
 }
