@@ -26,7 +26,7 @@ func EvictAll(db *DB) {
 	all := allShards()
 	db.lock(&all)
 	defer db.unlock(&all)
-	db.dropClean()
+	db.dropAll(db.evictable)
 }
 
 // BeginLoad does as if a load began; its result ends it.

@@ -114,26 +114,30 @@ func (db *DB) evictOne() bool {
 }
 
 // evictable reports whether an entry may leave memory: SQL has all of it.
-func (db *DB) evictable(e *keyspace.Entry) bool {
-	return db.clean(e) && e.Flags&(flagTouched|flagHeaderDue) == 0 && !isBlindStream(e)
+func (db *DB) evictable(e *keyspace.Entry) bool { return db.clean(e) && reloadable(e) }
+
+// reloadable reports whether SQL and what is laid over it tell all of an entry.
+func reloadable(e *keyspace.Entry) bool {
+	return e.Flags&(flagTouched|flagHeaderDue) == 0 && !isBlindStream(e)
 }
 
-// dropClean drops everything from memory that SQL has. All shards are locked.
-func (db *DB) dropClean() {
+// dropAll drops from memory everything that has a table and may be dropped. All shards are
+// locked.
+func (db *DB) dropAll(may func(*keyspace.Entry) bool) {
 	for i := range db.shards {
 		sh := &db.shards[i]
 		for n, t := range sh.dbs {
 			if t == nil {
 				continue
 			}
-			var clean []*keyspace.Entry
+			var gone []*keyspace.Entry
 			t.All(func(e *keyspace.Entry) bool {
-				if db.evictable(e) && db.stored(uint8(n), []byte(e.Key)) {
-					clean = append(clean, e)
+				if may(e) && db.stored(uint8(n), []byte(e.Key)) {
+					gone = append(gone, e)
 				}
 				return true
 			})
-			for _, e := range clean {
+			for _, e := range gone {
 				db.drop(sh, uint8(n), e)
 			}
 		}

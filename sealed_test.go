@@ -242,3 +242,37 @@ func TestTheLogFailsAsALateStartTakesTheLane(t *testing.T) {
 	leave(t, db)
 	l.foldAway(t, foldedLog)
 }
+
+// TestMemoryFollowsASealedLane: a start without the database shows what the log has. When the
+// lane is taken it learns that SQL has more.
+func TestMemoryFollowsASealedLane(t *testing.T) {
+	l := &sealed{s: newSQLite(t, t.TempDir()), fs: faultfs.New(1)}
+	db, err := onFS(t, l.fs, l.s, func(o *lull.Options) { o.Log = sealedLog })
+	must(t, err)
+	set(t, db, "k", "first")
+	syncDB(t, db)
+	lull.Flusher(db).Pause()
+	set(t, db, "k", "second")
+	must(t, db.SyncDisk(t.Context()))
+	set(t, db, "k", "last")
+	l.fs.FailAt(l.fs.Ops()+1, syscall.EIO)
+	wantErr(t, db.SyncDisk(t.Context()), lull.ErrReadOnly)
+	lull.Flusher(db).Resume()
+	syncDB(t, db)
+	l.fs = l.fs.PowerCut(3)
+	leave(t, db)
+
+	s := &startSink{Sink: l.s}
+	s.away.Store(true)
+	db, err = onFS(t, l.fs, s, func(o *lull.Options) { o.Log = sealedLog })
+	must(t, err)
+	defer closeDB(t, db)
+	if got, err := read(t.Context(), db, "k"); got != "second" || err != nil {
+		t.Fatalf("without the database k is %q, %v", got, err)
+	}
+	s.away.Store(false)
+	eventually(t, "the lane is taken", lull.Flusher(db).Opened)
+	if got, err := read(t.Context(), db, "k"); got != "last" || err != nil {
+		t.Errorf("k is %q, %v, and SQL has %q", got, err, stringsInSQL(t, l.s)["k"])
+	}
+}

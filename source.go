@@ -112,7 +112,7 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	db.setFloor(m)
 	db.reads.reset()
 	db.checkpoints = checkpointer{mark: m, since: db.opts.world.Now()}
-	db.dropClean()
+	db.dropAll(reloadable) // what is not flushed too: SQL may have what the log has lost
 	return cuts, nil
 }
 

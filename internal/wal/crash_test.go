@@ -210,3 +210,38 @@ func TestFailureAtEveryOperation(t *testing.T) {
 		f2.check(t, o, true)
 	})
 }
+
+// TestPowerCutAsTheFirstSegmentBegins: its header may have been lost and what follows may
+// not. There is no other segment to tell that this is no damage, and the log is begun anew.
+func TestPowerCutAsTheFirstSegmentBegins(t *testing.T) {
+	for cut := 1; ; cut++ {
+		cuts := 0
+		for seed := range uint64(64) {
+			fs := faultfs.New(seed)
+			fs.CutAt(cut)
+			o := small(fs)
+			o.Preamble = func(dst []byte) []byte { return append(dst, testRecord(0, 900)...) }
+			l := mustOpen(t, o)
+			err := l.Start()
+			if !fs.Gone() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = l.Close() // perhaps its operations are those that come too late
+				continue
+			}
+			cuts++
+			o.FS = fs.PowerCut(seed)
+			if l, err = Open(o); err == nil {
+				err = l.Start()
+			}
+			if err != nil {
+				t.Fatalf("cut at operation %d, seed %d: %v", cut, seed, err)
+			}
+			_ = l.Close()
+		}
+		if cuts == 0 {
+			return
+		}
+	}
+}

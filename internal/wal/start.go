@@ -236,6 +236,11 @@ func (l *Log) begin() error {
 	if err := s.putHeader(); err != nil {
 		return err
 	}
+	if len(l.chain) == 0 { // nothing else would tell a header that the power took from one that was damaged
+		if err := s.file.Sync(); err != nil {
+			return fmt.Errorf("sync %s: %w", s.name, err)
+		}
+	}
 	if l.o.Preamble != nil {
 		if frameSize(len(p)) > s.rest()/2 {
 			return fmt.Errorf("%w: the preamble has %d bytes, a segment %d", ErrTooLarge, len(p), s.size)
