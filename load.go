@@ -83,6 +83,17 @@ func (db *DB) loadError(err error) error {
 	return fmt.Errorf("%w: %w", ErrNoDB, err)
 }
 
+// unlessStale is the error of keys whose round did not come in time, and nil if all of them
+// had only grown old.
+func (db *DB) unlessStale(keys []loadKey, err error) error {
+	for i := range keys {
+		if err == nil || !db.keepStale(&keys[i], err) {
+			return err
+		}
+	}
+	return nil
+}
+
 // keepStale lets an entry that only had grown old stay, when the database is away.
 func (db *DB) keepStale(k *loadKey, err error) bool {
 	if !errors.Is(err, ErrNoDB) {

@@ -59,8 +59,11 @@ func (db *DB) load(ctx context.Context, keys []loadKey) error {
 	}
 	began := db.opts.world.Now()
 	err := db.await(ctx, theirs)
-	if err == nil || ctx.Err() != nil || db.opts.world.Since(began) >= db.opts.LoadTimeout {
+	if err == nil || ctx.Err() != nil {
 		return err
+	}
+	if db.opts.world.Since(began) >= db.opts.LoadTimeout {
+		return db.unlessStale(keys, err)
 	}
 	if !slices.ContainsFunc(theirs, func(t loading) bool { return t.call.callers > 1 }) {
 		return err
@@ -90,7 +93,7 @@ func (db *DB) loadApart(ctx context.Context, keys []loadKey) (first error) {
 		close(call.done)
 		first = cmp.Or(call.errs...)
 	}
-	return cmp.Or(first, db.await(ctx, theirs))
+	return cmp.Or(first, db.unlessStale(keys, db.await(ctx, theirs)))
 }
 
 // runRounds makes the rounds that have gathered, one after the other, until ctx ends.
