@@ -30,6 +30,7 @@ func newSealed(t *testing.T, log lull.LogOptions) *sealed {
 	file := filepath.Join(t.TempDir(), "test.db")
 	p := placeAt(t, "sqlite", "sqlite:"+file)
 	l := &sealed{s: sqliteAt(t, file), direct: p.direct, fs: faultfs.New(1)}
+	l.fs.Still = true // the power takes what was not synced
 	db, err := onFS(t, l.fs, l.s, func(o *lull.Options) { o.Log = log })
 	if err != nil {
 		t.Fatal(err)
@@ -247,6 +248,7 @@ func TestTheLogFailsAsALateStartTakesTheLane(t *testing.T) {
 // lane is taken it learns that SQL has more.
 func TestMemoryFollowsASealedLane(t *testing.T) {
 	l := &sealed{s: newSQLite(t, t.TempDir()), fs: faultfs.New(1)}
+	l.fs.Still = true
 	db, err := onFS(t, l.fs, l.s, func(o *lull.Options) { o.Log = sealedLog })
 	must(t, err)
 	set(t, db, "k", "first")

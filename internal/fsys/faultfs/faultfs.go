@@ -41,6 +41,8 @@ const sectorSize = 512
 type FS struct {
 	// Maps lets files be mapped. Stores through a mapping are no operations.
 	Maps bool
+	// Still lets no sector reach the disk by itself, or by a sync that fails.
+	Still bool
 
 	mu       sync.Mutex
 	rng      *rand.Rand

@@ -55,7 +55,7 @@ func (h *file) WriteAt(p []byte, off int64) (int, error) {
 	for s := off / sectorSize; s*sectorSize < end; s++ {
 		n.dirty[int(s)] = true
 	}
-	if h.fs.rng.IntN(8) == 0 {
+	if !h.fs.Still && h.fs.rng.IntN(8) == 0 {
 		n.writeBack(h.fs.rng)
 	}
 	return len(p), nil
@@ -74,7 +74,11 @@ func (h *file) Sync() error {
 	if h.fs.gone {
 		return err
 	}
-	h.node.sync(err == nil, h.fs.rng)
+	if h.fs.Still {
+		h.node.sync(err == nil, nil)
+	} else {
+		h.node.sync(err == nil, h.fs.rng)
+	}
 	return err
 }
 
@@ -123,16 +127,17 @@ func (h *file) Close() error {
 }
 
 // sync makes every dirty sector clean, and if ok carries it to the disk; if not, the
-// disk got some.
-func (n *inode) sync(ok bool, rng *rand.Rand) {
-	if ok || rng.IntN(2) == 0 {
+// disk got some, if there is chance.
+func (n *inode) sync(ok bool, chance *rand.Rand) {
+	reaches := func() bool { return ok || chance != nil && chance.IntN(2) == 0 }
+	if reaches() {
 		n.shorten()
 	}
 	for s := 0; s*sectorSize < len(n.live); s++ {
 		if !n.isDirty(s) {
 			continue
 		}
-		if ok || rng.IntN(2) == 0 {
+		if reaches() {
 			n.disk = carry(n.disk, n.live, s)
 		}
 		n.clean = carry(n.clean, n.live, s)
