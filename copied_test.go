@@ -87,15 +87,12 @@ func TestACopyOfTheDataDirectoryTookTheLane(t *testing.T) {
 	}
 }
 
-// TestTheOriginalGoesOnAfterItsCopyHasStarted: the copy has a position in its log for all
-// that SQL has, but what stands there is its own.
-func TestTheOriginalGoesOnAfterItsCopyHasStarted(t *testing.T) {
-	c := &copied{s: sqliteAt(t, filepath.Join(t.TempDir(), "test.db")), original: faultfs.New(1)}
-	db := c.open(t, c.original, c.s)
-	set(t, db, "k", "1")
-	syncDB(t, db)
+// goOnBesideCopy starts a copy without the database, and has the original flush something
+// behind what both have. The copy, which has a position in its log for all that SQL has,
+// is told that it is one.
+func (c *copied) goOnBesideCopy(t *testing.T, db *lull.DB) {
+	t.Helper()
 	c.double = c.original.Copy(1)
-
 	s := awaySink(c.s)
 	double := c.open(t, c.double, s)
 	for i := range 60 {
@@ -107,9 +104,17 @@ func TestTheOriginalGoesOnAfterItsCopyHasStarted(t *testing.T) {
 	wantCopy(t, double.Sync(t.Context()))
 	c.double = c.double.Kill(1)
 	leave(t, double)
+}
+
+// TestTheOriginalGoesOnAfterItsCopyHasStarted, and the copy does not start again either.
+func TestTheOriginalGoesOnAfterItsCopyHasStarted(t *testing.T) {
+	c := &copied{s: sqliteAt(t, filepath.Join(t.TempDir(), "test.db")), original: faultfs.New(1)}
+	db := c.open(t, c.original, c.s)
+	set(t, db, "k", "1")
+	syncDB(t, db)
+	c.goOnBesideCopy(t, db)
 	_, err := onFS(t, c.double, c.s, nil)
 	wantCopy(t, err)
-
 	db = c.open(t, c.original.Kill(1), c.s)
 	closeDB(t, db)
 	if got := stringsInSQL(t, c.s); len(got) != 1 || got["k"] != "2" {
@@ -120,18 +125,7 @@ func TestTheOriginalGoesOnAfterItsCopyHasStarted(t *testing.T) {
 // TestTheCopyOfAnEmptyLog: whatever SQL has is the original's.
 func TestTheCopyOfAnEmptyLog(t *testing.T) {
 	c := &copied{s: sqliteAt(t, filepath.Join(t.TempDir(), "test.db")), original: faultfs.New(1)}
-	db := c.open(t, c.original, c.s)
-	c.double = c.original.Copy(1)
-	s := awaySink(c.s)
-	double := c.open(t, c.double, s)
-	for i := range 60 {
-		set(t, double, fmt.Sprint("own", i), strings.Repeat("x", 3000))
-	}
-	set(t, db, "k", "1")
-	closeDB(t, db)
-	s.away.Store(false)
-	wantCopy(t, double.Sync(t.Context()))
-	leave(t, double)
+	c.goOnBesideCopy(t, c.open(t, c.original, c.s))
 }
 
 // TestTheCopyTakesTheLaneFirst: nothing was flushed yet, and the original does not take it
