@@ -43,15 +43,22 @@ func newSealed(t *testing.T, log lull.LogOptions) *sealed {
 		"UPDATE lull_strings SET value = 'first'",
 	}
 	lull.Flusher(db).Pause()
+	l.failLog(t, db)
+	l.fs = l.fs.Kill(1)
+	leave(t, db)
+	l.s = sqliteAt(t, file) // of another process, which knows nothing of that one
+	return l
+}
+
+// failLog has the log's disk fail as it is to keep the last value of k, which SQL gets all the
+// same. Flushing is paused before.
+func (l *sealed) failLog(t *testing.T, db *lull.DB) {
+	t.Helper()
 	set(t, db, "k", "last")
 	l.fs.FailAt(l.fs.Ops()+1, syscall.EIO)
 	wantErr(t, db.SyncDisk(t.Context()), lull.ErrReadOnly)
 	lull.Flusher(db).Resume()
 	syncDB(t, db)
-	l.fs = l.fs.Kill(1)
-	leave(t, db)
-	l.s = sqliteAt(t, file) // of another process, which knows nothing of that one
-	return l
 }
 
 // goBack puts the older backup back.
@@ -256,11 +263,7 @@ func TestMemoryFollowsASealedLane(t *testing.T) {
 	lull.Flusher(db).Pause()
 	set(t, db, "k", "second")
 	must(t, db.SyncDisk(t.Context()))
-	set(t, db, "k", "last")
-	l.fs.FailAt(l.fs.Ops()+1, syscall.EIO)
-	wantErr(t, db.SyncDisk(t.Context()), lull.ErrReadOnly)
-	lull.Flusher(db).Resume()
-	syncDB(t, db)
+	l.failLog(t, db)
 	l.fs = l.fs.PowerCut(3)
 	leave(t, db)
 
