@@ -41,6 +41,8 @@ func (m *mix) batch(steps []step) bool {
 	case first[0] == "@restart":
 		m.restartBoth()
 		return true
+	case c.multi && parting(first):
+		return true // not sent: what EXEC runs after it would be answered before its keys could be deleted in both
 	case shapeOf(first).scan > 0 && !c.multi:
 		return m.same(c, first, scanAll(c.redis, first, shapeOf(first)), scanAll(c.lull, first, shapeOf(first)))
 	}
@@ -58,7 +60,7 @@ func (m *mix) batch(steps []step) bool {
 			return false
 		}
 	}
-	if first := commands[0]; strings.EqualFold(first[0], "SPOP") && !c.multi && want[0].kind != '-' && len(first) > 1 {
+	if first := commands[0]; strings.EqualFold(first[0], "SPOP") && want[0].kind != '-' && len(first) > 1 {
 		return m.drop(c, first)
 	}
 	return true
