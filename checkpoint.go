@@ -140,7 +140,7 @@ func (db *DB) foldLog(last *dirty.Cut) {
 	}
 	position := last.Position()
 	grown := position - max(c.mark.Position, c.position)
-	_, bytes := db.unflushed()
+	bytes := db.unflushedBytes.Load()
 	if grown < uint64(max(checkpointRatio*bytes, checkpointSegments*db.opts.Log.SegmentBytes)) {
 		return
 	}

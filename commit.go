@@ -121,10 +121,10 @@ func (tx *Tx) toDirty(pos uint64) {
 	}
 	db := tx.db
 	if rows != 0 {
-		db.dirtyRows.Add(rows)
+		db.unflushedRows.Add(rows)
 	}
 	if bytes != 0 {
-		db.dirtyBytes.Add(bytes)
+		db.unflushedBytes.Add(bytes)
 	}
 	if db.lastWrite.Load() != tx.now { // once in a millisecond: each store is felt by all processors
 		db.lastWrite.Store(tx.now)
@@ -227,9 +227,8 @@ func (db *DB) fill() (float64, error) {
 
 // held is what counts in the limits: what SQL has not seen, and what it refused.
 func (db *DB) held() (rows, bytes int64) {
-	rows, bytes = db.unflushed()
 	letters, size := db.flusher.Aside()
-	return rows + int64(letters), bytes + size
+	return db.unflushedRows.Load() + int64(letters), db.unflushedBytes.Load() + size
 }
 
 // fullest says in words which limit is reached and why.

@@ -194,8 +194,8 @@ func (db *DB) cut() *dirty.Cut {
 		sets[i], sh.dirty = sh.dirty, fresh[i]
 		sh.generation++
 	}
-	db.dirtyRows.Store(0)
-	db.dirtyBytes.Store(0)
+	db.cutRows.Store(db.unflushedRows.Load()) // which does not change: a look at the limits finds all of it at any time
+	db.cutBytes.Store(db.unflushedBytes.Load())
 	generation := db.shards[0].generation
 	c := dirty.NewCut(db.position(), time.UnixMilli(db.firstDirty.Swap(0)), sets)
 	db.cuts.add(c, generation)
@@ -204,14 +204,9 @@ func (db *DB) cut() *dirty.Cut {
 	return c
 }
 
-// countCuts notes what the cuts that are not settled hold, for the limits.
+// countCuts notes what the cuts that are not settled hold now, for the limits.
 func (db *DB) countCuts() {
 	rows, bytes := db.cuts.size()
-	db.cutRows.Store(rows)
-	db.cutBytes.Store(bytes)
-}
-
-// unflushed is what SQL has not seen: in the dirty sets and in cuts.
-func (db *DB) unflushed() (rows, bytes int64) {
-	return db.dirtyRows.Load() + db.cutRows.Load(), db.dirtyBytes.Load() + db.cutBytes.Load()
+	db.unflushedRows.Add(rows - db.cutRows.Swap(rows))
+	db.unflushedBytes.Add(bytes - db.cutBytes.Swap(bytes))
 }

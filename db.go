@@ -52,9 +52,9 @@ type DB struct {
 	// settledGeneration is the generation of cuts up to which SQL has everything.
 	settledGeneration atomic.Uint32
 	unlogged          atomic.Uint64 // position, without a log
-	dirtyRows         atomic.Int64  // in the shards' dirty sets
-	dirtyBytes        atomic.Int64
-	cutRows           atomic.Int64 // in cuts that are not settled
+	unflushedRows     atomic.Int64  // what SQL has not seen: in the shards' dirty sets and in cuts
+	unflushedBytes    atomic.Int64
+	cutRows           atomic.Int64 // of these in cuts; only the flusher changes it
 	cutBytes          atomic.Int64
 	firstDirty        atomic.Int64 // time of the oldest change since the last cut, 0 if none
 	lastWrite         atomic.Int64
@@ -149,7 +149,7 @@ func (db *DB) start(ctx context.Context) error {
 	if err := db.startFlusher(ctx, base, recovered); err != nil {
 		return err
 	}
-	pending, _ := db.unflushed()
+	pending := db.unflushedRows.Load()
 	if base.claimed {
 		if err := db.warm(ctx); err != nil {
 			return err
@@ -190,8 +190,8 @@ func (db *DB) Close(ctx context.Context) error {
 		db.opts.world.Wait(context.Background(), world.Never, done)
 	}
 	err := db.abandon()
-	if rows, bytes := db.unflushed(); drainErr != nil && rows > 0 {
-		return &Remains{Rows: rows, Bytes: bytes, Logged: db.log != nil, Err: drainErr}
+	if rows := db.unflushedRows.Load(); drainErr != nil && rows > 0 {
+		return &Remains{Rows: rows, Bytes: db.unflushedBytes.Load(), Logged: db.log != nil, Err: drainErr}
 	}
 	return err
 }

@@ -21,6 +21,9 @@ func LookEvery(o *Options, d time.Duration) { o.lookEvery = d }
 // Flusher is the engine's flusher.
 func Flusher(db *DB) *flush.Flusher { return db.flusher }
 
+// Cut takes everything dirty away, as the flusher does. What it took is never flushed.
+func Cut(db *DB) { db.cut() }
+
 // EvictAll drops every clean entry from memory.
 func EvictAll(db *DB) {
 	all := allShards()

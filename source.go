@@ -40,7 +40,7 @@ func (s source) Cut() *dirty.Cut {
 func (s source) Pressure() flush.Pressure {
 	db := s.db
 	p := flush.Pressure{
-		Rows: int(db.dirtyRows.Load()), Bytes: db.dirtyBytes.Load(),
+		Rows: int(db.unflushedRows.Load() - db.cutRows.Load()), Bytes: db.unflushedBytes.Load() - db.cutBytes.Load(),
 		LastWrite: time.UnixMilli(db.lastWrite.Load()),
 		Position:  db.position(), Changes: db.changes(),
 	}
@@ -102,8 +102,8 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 		db.shards[i].dirty = dirty.New(db.dictionary, 0)
 	}
 	db.firstDirty.Store(0)
-	db.dirtyRows.Store(0)
-	db.dirtyBytes.Store(0)
+	db.unflushedRows.Store(db.cutRows.Load())
+	db.unflushedBytes.Store(db.cutBytes.Load())
 	cuts, _, err := db.rebuild(m, nil, nil)
 	if err != nil {
 		return nil, err

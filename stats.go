@@ -131,7 +131,7 @@ func (db *DB) Stats() Stats {
 		Flush: db.flushStats(), Log: db.logStats(), Memory: db.memoryStats(), Tables: db.tableStats(),
 		Stopped: db.fencedErr(),
 	}
-	s.Dirty.Rows, s.Dirty.Bytes = db.unflushed()
+	s.Dirty.Rows, s.Dirty.Bytes = db.unflushedRows.Load(), db.unflushedBytes.Load()
 	s.Dirty.RowsLimit, s.Dirty.ByteLimit = db.opts.MaxDirtyRows, db.opts.MaxDirtyBytes
 	if oldest := db.oldestDirty(); oldest > 0 && s.Dirty.Rows > 0 {
 		s.Dirty.OldestAge = max(0, s.At.Sub(time.UnixMilli(oldest)))

@@ -1,9 +1,14 @@
 package lull_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/lullcache/lull"
 )
 
 func TestStatsSayWhatIsBehind(t *testing.T) {
@@ -50,6 +55,37 @@ func TestOldestAgeRisesWhileTheDatabaseIsPaused(t *testing.T) {
 	set(t, db, "a", "2")
 	if s := db.Stats(); s.Dirty.OldestAge < 20*time.Millisecond || s.Dirty.OldestAge > hangMax {
 		t.Errorf("oldest change: %v", s.Dirty.OldestAge)
+	}
+}
+
+// TestACutHidesNothingFromTheLimits looks all the time at what counts in the limits while cuts are
+// taken and nothing is flushed: it only rises.
+func TestACutHidesNothingFromTheLimits(t *testing.T) {
+	t.Parallel()
+	db := openSQLite(t, t.TempDir(), func(o *lull.Options) {
+		o.Ack, o.Flush.MaxDelay, o.Flush.Lull = lull.AckMemory, time.Hour, time.Hour
+	})
+	defer closeDB(t, db)
+	var stop atomic.Bool
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		for most := int64(0); !stop.Load(); {
+			rows := db.Stats().Dirty.Rows
+			if rows < most {
+				t.Errorf("%d rows were dirty, then %d", most, rows)
+				return
+			}
+			most = rows
+		}
+	})
+	for i := range 300 {
+		set(t, db, fmt.Sprint("key", i), "x")
+		lull.Cut(db)
+	}
+	stop.Store(true)
+	looking.Wait()
+	if rows := db.Stats().Dirty.Rows; rows != 300 {
+		t.Errorf("%d rows are dirty, wanted 300", rows)
 	}
 }
 
