@@ -176,7 +176,7 @@ func (f *filler) fill(t *testing.T, done func() bool) {
 			}
 		}
 	})
-	deadline := time.Now().Add(hangMax)
+	deadline := time.Now().Add(hangMax + *pressure)
 	for !done() && !t.Failed() {
 		if time.Now().After(deadline) {
 			s := f.db.Stats()

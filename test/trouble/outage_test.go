@@ -78,8 +78,12 @@ func (p *place) database() string {
 	return name
 }
 
-// pagesMax is how many pages the SQLite files of boundSQLite may have.
-const pagesMax = 150
+// pagesMax is how many pages the SQLite files of boundSQLite may have. What outages keep out
+// has to fit when there is room again: 3,000 events a second, of which the audit tells.
+func pagesMax() int64 { return lasting(150, 100) }
+
+// lasting is a bound that leaves room for what the writers make in an outage.
+func lasting(least, perSecond int64) int64 { return least + perSecond*int64(outage.Seconds()) }
 
 var bounded sync.Map // paths of files
 
@@ -95,7 +99,7 @@ func boundSQLite(file string) {
 			if _, ok := bounded.Load(path); !ok || !strings.Contains(query, "synchronous") {
 				return nil
 			}
-			_, err := conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA max_page_count = %d", pagesMax), nil)
+			_, err := conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA max_page_count = %d", pagesMax()), nil)
 			return err
 		})
 	})
@@ -114,22 +118,19 @@ type load struct {
 	colds   atomic.Int64
 	refused atomic.Int64
 	away    atomic.Bool // the database is away for readers
+
+	rowsMax, logMax, memoryMax int64 // the engine's limits
 }
 
-const (
-	loadWriters   = 3
-	loadDirtyRows = 200_000
-	loadLogBytes  = 16 << 20
-	loadMemory    = 64 << 20
-)
+const loadWriters = 3
 
 func newLoad(t *testing.T, p *place, line *proof.Line) *load {
-	l := &load{p: p, line: line}
+	l := &load{p: p, line: line, rowsMax: lasting(200_000, 5000), logMax: lasting(16<<20, 1<<20), memoryMax: lasting(64<<20, 1<<20)}
 	l.db = p.open(t, t.TempDir(), func(o *lull.Options) {
 		ledgerSpecs(o)
 		often(o)
-		o.MaxDirtyRows, o.MaxMemory, o.LoadTimeout = loadDirtyRows, loadMemory, time.Second
-		o.Log = lull.LogOptions{SegmentBytes: 1 << 20, MaxBytes: loadLogBytes, RetainBytes: 1 << 20, RetainAge: time.Second}
+		o.MaxDirtyRows, o.MaxMemory, o.LoadTimeout = l.rowsMax, l.memoryMax, time.Second
+		o.Log = lull.LogOptions{SegmentBytes: 1 << 20, MaxBytes: l.logMax, RetainBytes: 1 << 20, RetainAge: time.Second}
 	})
 	for i := range l.hot {
 		must(t, set(t.Context(), l.db, fmt.Sprintf("counter:hot%d", i), "0"))
@@ -170,7 +171,7 @@ func (l *load) write(t *testing.T, i int) {
 func (l *load) sample(t *testing.T) {
 	for i := 0; !l.stop.Load(); i++ {
 		s := l.db.Stats()
-		if s.Dirty.Rows > loadDirtyRows+loadWriters || s.Log.Bytes > loadLogBytes || s.Memory.Bytes > loadMemory {
+		if s.Dirty.Rows > l.rowsMax+loadWriters || s.Log.Bytes > l.logMax || s.Memory.Bytes > l.memoryMax {
 			t.Errorf("limits: %d rows, %d bytes of log, %d of memory", s.Dirty.Rows, s.Log.Bytes, s.Memory.Bytes)
 		}
 		wasAway, began := l.away.Load(), time.Now()
@@ -338,7 +339,7 @@ func (p *place) full() trouble {
 	tr.begin = func(t *testing.T) {
 		text := strings.Repeat("x", 8000)
 		for range 100_000 {
-			if p.kind == "sqlite" && p.number(t, `PRAGMA page_count`) >= pagesMax {
+			if p.kind == "sqlite" && p.number(t, `PRAGMA page_count`) >= pagesMax() {
 				return
 			}
 			if _, err := p.sql.ExecContext(t.Context(), `INSERT INTO filler (b) VALUES ('`+text+`')`); err != nil {
