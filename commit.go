@@ -246,12 +246,16 @@ func (db *DB) fullest() string {
 	return fmt.Sprintf("max_memory (%d) is reached and nothing clean is left to evict; %s", db.memoryMax.Load(), why)
 }
 
-// waitDisk waits for the group commit that covers pos.
-func (db *DB) waitDisk(ctx context.Context, pos uint64) error {
+// syncShort is the longest time that a sync of the log may take, by the last one, for
+// somebody to make it in his own time: to wake another thread and be woken costs as much.
+const syncShort = 500 * time.Microsecond
+
+// waitDisk waits, for n who do, for the group commit that covers pos.
+func (db *DB) waitDisk(ctx context.Context, pos uint64, n int) error {
 	if db.log == nil || pos == 0 {
 		return nil
 	}
-	if err := db.log.WaitSynced(ctx, wal.Position(pos)); err != nil {
+	if err := db.log.WaitSyncedFor(ctx, wal.Position(pos), n); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -235,7 +235,7 @@ func (db *DB) Sync(ctx context.Context) error {
 }
 
 // SyncDisk returns when the log's disk has everything that was written before.
-func (db *DB) SyncDisk(ctx context.Context) error { return db.waitDisk(ctx, db.position()) }
+func (db *DB) SyncDisk(ctx context.Context) error { return db.waitDisk(ctx, db.position(), 1) }
 
 // position is the log's end.
 func (db *DB) position() uint64 {

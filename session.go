@@ -8,6 +8,7 @@ import (
 
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/mapping"
+	"github.com/lullcache/lull/internal/wal"
 )
 
 // Session is one caller's view of the DB: its database number, its ack level, the
@@ -21,6 +22,8 @@ type Session struct {
 	watches *watch
 	// stopped is the time of all units while the clock stands still; 0: it runs.
 	stopped int64
+	// onWait is called before a unit waits; nil: nothing.
+	onWait func()
 	// last is the newest position that this session wrote or could have read.
 	last Ticket
 }
@@ -232,7 +235,7 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 			}
 			return ticket, err
 		}
-		s.StartClock() // what follows takes its time
+		s.waits()
 		if err := tx.fetch(ctx); err != nil {
 			return Ticket{}, err
 		}
@@ -269,6 +272,18 @@ func (s *Session) StopClock() { s.stopped = s.db.now() }
 // StartClock has each unit ask for the time again.
 func (s *Session) StartClock() { s.stopped = 0 }
 
+// OnWait has f called before a unit of the session waits for SQL or for room. It is for
+// a caller that has other work for the goroutine's thread, which f may give to another.
+func (s *Session) OnWait(f func()) { s.onWait = f }
+
+// waits is called before something that takes its time.
+func (s *Session) waits() {
+	s.StartClock()
+	if s.onWait != nil {
+		s.onWait()
+	}
+}
+
 // admit lets a writing unit in: at once below 80 % of every limit, gradually
 // slower above, and at a limit after room was made or WriteTimeout has passed.
 func (s *Session) admit(ctx context.Context) error {
@@ -276,7 +291,7 @@ func (s *Session) admit(ctx context.Context) error {
 	if err != nil || fill < slowFrom {
 		return err
 	}
-	s.StartClock()
+	s.waits()
 	return s.db.admitSlowly(ctx, fill)
 }
 
@@ -310,11 +325,27 @@ func (tx *Tx) optional() bool {
 func (s *Session) Wait(ctx context.Context, t Ticket) error {
 	switch t.Ack {
 	case AckDisk:
-		return s.db.waitDisk(ctx, t.Position)
+		return s.db.waitDisk(ctx, t.Position, 1)
 	case AckDatabase:
 		return s.db.waitDatabase(ctx, t)
 	}
 	return nil
+}
+
+// WaitDisk is Wait until t's position is on disk, for as many callers as n says, who wait
+// through this one. leave is called before it waits for another goroutine: while syncs are short
+// the caller makes one itself.
+func (db *DB) WaitDisk(ctx context.Context, t Ticket, n int, leave func()) error {
+	if db.log == nil || db.log.SyncHere(wal.Position(t.Position), syncShort) {
+		return nil
+	}
+	leave()
+	return db.waitDisk(ctx, t.Position, n)
+}
+
+// OnDisk reports whether t's position is on disk.
+func (db *DB) OnDisk(t Ticket) bool {
+	return db.log == nil || uint64(db.log.Synced()) >= t.Position
 }
 
 // Prefetch loads the keys that are not in memory, in one query for each table.

@@ -57,7 +57,7 @@ func (s source) SyncLog(ctx context.Context, position uint64) error {
 	if err != nil {
 		return err
 	}
-	return s.db.waitDisk(ctx, end)
+	return s.db.waitDisk(ctx, end, 1)
 }
 
 // Settled notes how far the database is: in the log, so that a start without the

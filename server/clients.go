@@ -131,9 +131,9 @@ func (c *conn) describe(dst []byte, now int64) []byte {
 	}
 	number := func(key string, n int64) { field(key, strconv.FormatInt(n, 10)) }
 	number("id", c.id)
-	field("addr", c.nc.RemoteAddr().String())
-	field("laddr", c.nc.LocalAddr().String())
-	number("fd", int64(c.fd))
+	field("addr", c.sock.nc.RemoteAddr().String())
+	field("laddr", c.sock.nc.LocalAddr().String())
+	number("fd", int64(c.sock.fd))
 	field("name", name)
 	number("age", (now-v.created)/1000)
 	number("idle", max(0, now-v.active.Load())/1000)

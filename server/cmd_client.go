@@ -193,8 +193,8 @@ func killFilters(c *call) (killFilter, error) {
 // kill closes the connections of the filter; the client's own after its answer.
 func (c *call) kill(f killFilter) (killed int) {
 	for _, o := range c.conn.srv.clients.sorted() {
-		if f.none || f.id != 0 && o.id != f.id || f.addr != nil && o.nc.RemoteAddr().String() != *f.addr ||
-			f.laddr != nil && o.nc.LocalAddr().String() != *f.laddr || o == c.conn && f.skipMe {
+		if f.none || f.id != 0 && o.id != f.id || f.addr != nil && o.sock.nc.RemoteAddr().String() != *f.addr ||
+			f.laddr != nil && o.sock.nc.LocalAddr().String() != *f.laddr || o == c.conn && f.skipMe {
 			continue
 		}
 		killed++

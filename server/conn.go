@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -15,22 +14,19 @@ import (
 )
 
 const (
-	replyFlush  = 1 << 20  // bytes of answers that are sent before the batch is through
-	replyKeep   = 64 << 10 // a reply buffer larger than this is given back
-	argsKeep    = 8 << 10  // slices for more arguments, keys or commands than this are given back
-	lingerTime  = 200 * time.Millisecond
-	lingerBytes = 4 << 20
+	replyFlush = 1 << 20  // bytes of answers that are sent before the batch is through
+	replyKeep  = 64 << 10 // a reply buffer larger than this is given back
+	argsKeep   = 8 << 10  // slices for more arguments, keys or commands than this are given back
 
 	writeMax = 1 << 20 // bytes handed to the socket at once; a client must take some in StallTimeout
 )
 
-// conn is one client. Its goroutine owns all but the fields of view.
+// conn is one client. Whoever serves it, a goroutine of its own or a worker's, owns all but
+// claims, sock and the fields of view.
 type conn struct {
 	srv  *Server
-	nc   net.Conn
 	sock *socket
 	id   int64
-	fd   int
 	db   *lull.DB      // nil while it is opened
 	sess *lull.Session // until then it only knows its database number
 	rd   resp.Reader
@@ -49,7 +45,11 @@ type conn struct {
 	keys    [][]byte
 	needs   []lull.KeyNeed
 	spans   []span // answers of the batch that wait for their ticket
-	probed  int64  // the janitor's: the value of view.active at which it last asked for the end
+
+	held       bool         // the answers wait until a worker sends them
+	claims     atomic.Int32 // 0: it rests; above 1: there is more to read
+	worker     *worker      // whose turn it is; nil: the goroutine has nothing else to do
+	workerTurn uint64
 }
 
 // span is the part of the reply buffer that answers one unit.
@@ -79,7 +79,7 @@ type view struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: nc, sock: newSocket(nc), fd: fileDescriptor(nc), sess: new(lull.Session), authed: s.opts.Password == ""}
+	c := &conn{srv: s, sock: newSocket(nc), sess: new(lull.Session), authed: s.opts.Password == ""}
 	c.call.conn, c.call.out = c, &c.out
 	c.out.SetLimit(s.opts.ReplyMax)
 	now := s.stats.now.Load()
@@ -100,43 +100,103 @@ func (c *conn) limit() {
 	c.rd.SetLimits(resp.UnauthLimits, true)
 }
 
-// serve answers commands until the client or the server ends the connection.
+// state is what a connection does next.
+type state uint8
+
+const (
+	resting state = iota // nothing until the client sends more
+	reading              // there may be more to read
+	holding              // its answers wait for the disk
+	ended
+)
+
+// serve answers commands until the client or the server ends the connection, on a
+// goroutine of its own.
 func (c *conn) serve() {
 	defer c.end()
-	c.sock.run(c.turn)
+	for c.turn() != ended {
+	}
 }
 
-// turn reads once and answers. It is false when the connection is to end.
-func (c *conn) turn() bool {
+// turn reads once and answers, or sends the answers that were held.
+func (c *conn) turn() state {
+	if c.held {
+		c.held = false
+		return c.after(c.conclude())
+	}
 	before := c.rd.Buffered()
 	switch err := c.rd.Fill(c.sock); {
 	case err == errDry:
-		return !c.srv.closing.Load()
+		return c.after(nil)
 	case err != nil:
-		return false
+		return ended
 	}
 	c.srv.stats.bytesIn.Add(uint64(c.rd.Buffered() - before))
 	c.view.active.Store(c.srv.stats.now.Load())
-	return c.answer() == nil && !c.quit && !c.srv.closing.Load()
+	return c.after(c.answer())
+}
+
+// after is what comes after a turn that ended with err.
+func (c *conn) after(err error) state {
+	switch {
+	case c.held:
+		return holding
+	case err != nil || c.quit || c.srv.closing.Load():
+		return ended
+	case c.sock.dry:
+		return resting
+	}
+	return reading
+}
+
+// claim has the caller serve a connection that rests. If somebody does, he learns that
+// there is more to read.
+func (c *conn) claim() bool { return c.claims.Add(1) == 1 }
+
+// rest ends what claim began. It is false if there is more to read since.
+func (c *conn) rest() bool {
+	if c.claims.CompareAndSwap(1, 0) {
+		return !c.srv.closing.Load() || !c.claim()
+	}
+	c.claims.Store(1)
+	return false
+}
+
+// finish serves the connection, which is in state, on this goroutine until it rests.
+func (c *conn) finish(s state) {
+	for {
+		switch s {
+		case resting:
+			if c.rest() {
+				return
+			}
+		case ended:
+			c.end()
+			c.srv.left(c)
+			return
+		}
+		s = c.turn()
+	}
+}
+
+// leave is called before the connection waits for something: the worker's other
+// connections go on without it.
+func (c *conn) leave() {
+	if w := c.worker; w != nil {
+		c.worker = nil
+		w.leave(c.workerTurn)
+	}
 }
 
 func (c *conn) end() {
 	c.discard()
 	if c.broken {
-		c.linger()
+		c.sock.linger()
 	}
-	_ = c.nc.Close()
-}
-
-// linger takes some of what a client with a broken request is still sending: a
-// socket closed with bytes unread would make the client's system drop our answer.
-func (c *conn) linger() {
-	tcp, ok := c.nc.(*net.TCPConn)
-	if !ok || tcp.CloseWrite() != nil {
-		return
+	if c.sock.polled() {
+		c.srv.poller.forget(c.sock.fd)
 	}
-	_ = tcp.SetReadDeadline(time.Now().Add(lingerTime))
-	_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
+	c.sock.close()
 }
 
 // answer runs the commands that have arrived whole, and sends their answers.
@@ -165,6 +225,15 @@ func (c *conn) answer() error {
 			break
 		}
 	}
+	if c.worker != nil && c.holds() {
+		c.held = true
+		return nil
+	}
+	return c.conclude()
+}
+
+// conclude sends the answers of a batch.
+func (c *conn) conclude() error {
 	err := c.flush()
 	c.release()
 	return err
@@ -260,7 +329,7 @@ func (c *conn) release() {
 func (c *conn) send(b []byte) error {
 	for len(b) > 0 {
 		c.view.writing.Store(c.srv.stats.now.Load())
-		n, err := c.sock.Write(b[:min(len(b), writeMax)])
+		n, err := c.sock.write(b[:min(len(b), writeMax)], c.leave)
 		c.srv.stats.bytesOut.Add(uint64(n))
 		if err != nil {
 			return err
@@ -281,21 +350,11 @@ func (c *conn) expire(now int64) {
 		return
 	}
 	active := c.view.active.Load()
-	if active != c.probed && now-active >= janitorPeriod.Milliseconds() {
-		c.probed = active
-		if c.sock.ended() {
-			c.sock.cut()
-			return
-		}
-	}
 	idle := time.Duration(c.srv.idleTimeout.Load())
 	if idle > 0 && now-active > idle.Milliseconds() {
 		c.sock.cut()
 	}
 }
-
-// wake makes a connection that waits for commands see that the server is closing.
-func (c *conn) wake() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) }
 
 // publish shows others the connection's state. running is the command under way,
 // nil to leave the last one.
@@ -320,18 +379,3 @@ func (c *conn) publish(running *command.Command) {
 }
 
 var errReplyTooLong = errors.New("reply buffer limit reached")
-
-// fileDescriptor returns nc's descriptor, for CLIENT LIST.
-func fileDescriptor(nc io.Closer) int {
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return -1
-	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return -1
-	}
-	fd := -1
-	_ = raw.Control(func(p uintptr) { fd = int(p) }) // -1 if the socket is closed already
-	return fd
-}

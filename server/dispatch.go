@@ -137,6 +137,7 @@ func (c *conn) execute(args [][]byte) {
 		err = h.plain(call)
 	case h.alone != nil:
 		c.sess.StartClock()
+		c.leave()
 		err = h.alone(call)
 	default:
 		err = c.runUnit()
@@ -251,6 +252,7 @@ func (c *conn) prefetch() {
 			break // what follows is for another database
 		}
 	}
+	c.leave()
 	c.sess.Prefetch(c.srv.ctx, c.needs)
 	clear(c.needs)
 }

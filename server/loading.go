@@ -34,6 +34,7 @@ func (c *conn) join() {
 	}
 	selected := c.sess.Database()
 	c.db, c.sess = db, db.NewSession()
+	c.sess.OnWait(c.leave)
 	_ = c.sess.Select(selected) // it was accepted before
 }
 

@@ -1,7 +1,7 @@
 // Package server speaks the Redis protocol for a lull.DB. It is a client of the
 // root package: what it can do, a Go program can do.
 //
-// Each connection has a goroutine. It reads what has arrived, runs all complete
+// Whoever serves a connection (see poller) reads what has arrived, runs all complete
 // commands in it in order, waits once until the engine has made sure of their
 // effects, and answers with one write. Commands are dispatched by the table of
 // package command to handlers, one file for each family.
@@ -83,6 +83,7 @@ type Server struct {
 	db       atomic.Pointer[lull.DB] // nil while it is opened
 	replay   replay
 	listener net.Listener
+	poller   *poller   // nil: each connection has a goroutine
 	handlers []handler // by command.Command.Number
 	limits   resp.Limits
 	params   params
@@ -124,6 +125,10 @@ func Listen(o Options) (*Server, error) {
 	s.params = s.newParams()
 	s.clients.byID = make(map[int64]*conn)
 	s.stats.tick(s.started)
+	if s.poller, err = newPoller(s); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -177,10 +182,23 @@ func (s *Server) accept(nc net.Conn) {
 		_ = nc.Close()
 		return
 	}
-	s.work.Go(func() {
-		c.serve()
-		s.clients.remove(c)
-	})
+	s.work.Add(1)
+	if tcp, ok := nc.(*net.TCPConn); !ok || s.poller == nil || c.sock.adopt(tcp) != nil {
+		go func() {
+			c.serve()
+			s.left(c)
+		}()
+	} else if err := s.poller.add(c); err != nil {
+		s.opts.OnError(err)
+		c.end()
+		s.left(c)
+	}
+}
+
+// left is called when a connection has ended.
+func (s *Server) left(c *conn) {
+	s.clients.remove(c)
+	s.work.Done()
 }
 
 // Shutdown stops accepting, lets the commands that have arrived be answered, and
@@ -192,7 +210,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	close(s.done)
 	err := s.listener.Close()
-	s.clients.each(func(c *conn) { c.wake() })
+	s.clients.each(func(c *conn) { c.sock.wake() })
+	if s.poller != nil {
+		s.poller.wake()
+	}
 	finished := make(chan struct{})
 	go func() {
 		s.work.Wait()
@@ -207,6 +228,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		<-finished
 	}
 	s.cancel()
+	if s.poller != nil {
+		s.poller.close()
+	}
 	return err
 }
 

@@ -15,6 +15,9 @@ func (c *conn) settle() {
 	if len(c.spans) == 0 {
 		return
 	}
+	if !c.onlyDisk() || !c.db.OnDisk(c.latest()) {
+		c.leave()
+	}
 	var last [lull.AckDatabase + 1]lull.Ticket
 	for _, s := range c.spans {
 		if s.ticket.Position > last[s.ticket.Ack].Position {
@@ -37,6 +40,35 @@ func (c *conn) settle() {
 	}
 	clear(c.spans)
 	c.spans = c.spans[:0]
+}
+
+// sentAtOnce is from how many commands on a batch is answered before the other connections
+// of its worker have their turn.
+const sentAtOnce = 8
+
+// holds reports whether a worker sends the answers later: after its other connections have
+// had their turn, and once for all who wait for the disk. Clients who are answered
+// together ask together: so fewer are woken, and those fewer times.
+func (c *conn) holds() bool {
+	if len(c.spans) == 0 {
+		return len(c.batch) < sentAtOnce
+	}
+	return c.onlyDisk()
+}
+
+// onlyDisk reports whether no answer waits for more than the disk.
+func (c *conn) onlyDisk() bool {
+	return !slices.ContainsFunc(c.spans, func(s span) bool { return s.ticket.Ack != lull.AckDisk })
+}
+
+// latest is the ticket that the others come before.
+func (c *conn) latest() (last lull.Ticket) {
+	for _, s := range c.spans {
+		if s.ticket.Position > last.Position {
+			last = s.ticket
+		}
+	}
+	return last
 }
 
 // failure is an answer that has to become an error.

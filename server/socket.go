@@ -4,73 +4,49 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
-	"syscall"
+	"time"
+)
+
+const (
+	lingerTime  = 200 * time.Millisecond
+	lingerBytes = 4 << 20
 )
 
 // socket is a client's connection to read from and write to.
 //
-// Where the system allows, it makes its calls without telling Go's scheduler: they never
-// wait, so there is nothing to hand the processor over for, and the scheduler need not
-// watch them. After a read that brought less than was asked for it does not read
-// again to be told that there is nothing more: together that is a fifth of what a single
-// command costs.
+// One that a poller serves is a descriptor of its own, of which Go's scheduler knows nothing:
+// its calls never wait, so there is nothing to hand the processor over for. After a read
+// that brought less than was asked for it is not read again to be told that there is
+// nothing more.
 type socket struct {
-	nc  net.Conn
-	raw syscall.RawConn // nil: nc does all
-	fd  int             // while run is under way with raw
-	dry bool            // there is nothing to read until the system says so
-	// reads counts the reads up to readsProbed.
-	reads int
-	// parked is set while run waits for bytes.
-	parked atomic.Bool
-}
+	nc net.Conn // that it came as; closed, and only good for its addresses, if fd is set
+	fd int      // -1: nc does all
 
-// readsProbed is how many reads of a connection are followed by one that finds nothing.
-// That one would see at once if the end has come along with the last bytes; later the
-// janitor sees it. So short connections end without delay.
-const readsProbed = 8
+	dry   bool        // there is nothing to read until the system says so
+	ended atomic.Bool // the system said that the end has come, or will be read
+
+	mu     sync.Mutex // guards fd's number against its use by others
+	closed bool
+}
 
 var errDry = errors.New("nothing to read")
 
-func newSocket(nc net.Conn) *socket {
-	s := &socket{nc: nc}
-	if sc, ok := nc.(syscall.Conn); ok && directIO {
-		s.raw, _ = sc.SyscallConn() // without it nc does all
-	}
-	return s
-}
+func newSocket(nc net.Conn) *socket { return &socket{nc: nc, fd: -1} }
 
-// run calls turn whenever there are bytes to read from s, until it is false.
-func (s *socket) run(turn func() bool) {
-	if s.raw == nil {
-		for turn() {
-		}
-		return
-	}
-	// One call for all reads: between two, the system's word of new bytes would be lost.
-	_ = s.raw.Read(func(fd uintptr) (done bool) {
-		s.parked.Store(false)
-		s.fd = int(fd)
-		for s.dry = false; !s.dry; {
-			if !turn() {
-				return true
-			}
-		}
-		s.parked.Store(true)
-		return false
-	})
-	s.fd = 0
-}
+// polled reports whether a poller serves the connection.
+func (s *socket) polled() bool { return s.fd >= 0 }
 
 // Read implements io.Reader. errDry says that there is nothing to read for now.
 func (s *socket) Read(p []byte) (int, error) {
-	if s.fd == 0 {
+	if s.fd < 0 {
 		return s.nc.Read(p)
 	}
+	ended := s.ended.Load()
 	n, err := readDirect(s.fd, p)
 	switch {
-	case err == syscall.EAGAIN:
+	case isAgain(err):
 		s.dry = true
 		return 0, errDry
 	case err != nil:
@@ -78,40 +54,78 @@ func (s *socket) Read(p []byte) (int, error) {
 	case n == 0:
 		return 0, io.EOF
 	}
-	if s.reads < readsProbed {
-		s.reads++
-	} else {
-		s.dry = n < len(p)
-	}
+	s.dry = n < len(p) && !ended
 	return n, nil
 }
 
-// Write implements io.Writer.
-func (s *socket) Write(p []byte) (int, error) {
-	n := 0
-	if s.fd != 0 {
-		n, _ = writeDirect(s.fd, p)
-		if n == len(p) {
-			return n, nil
-		}
-		n = max(n, 0) // whatever it was, nc says it better
+// write writes all of p. If the client takes it slowly, waits is called before the wait.
+func (s *socket) write(p []byte, waits func()) (int, error) {
+	if s.fd < 0 {
+		return s.nc.Write(p)
 	}
-	m, err := s.nc.Write(p[n:])
+	n, _ := writeDirect(s.fd, p)
+	if n == len(p) {
+		return n, nil
+	}
+	n = max(n, 0) // whatever it was, the net package says it better
+	waits()
+	nc, err := s.patient()
+	if err != nil {
+		return n, err
+	}
+	defer nc.Close()
+	m, err := nc.Write(p[n:])
 	return n + m, err
 }
 
-// ended reports whether the client's end has come while run waits, and nobody was
-// told. The janitor calls it.
-func (s *socket) ended() (end bool) {
-	if s.raw == nil || !s.parked.Load() {
-		return false
+// linger takes some of what a client with a broken request is still sending: a
+// socket closed with bytes unread would make the client's system drop our answer.
+func (s *socket) linger() {
+	nc := s.nc
+	if s.fd >= 0 {
+		patient, err := s.patient()
+		if err != nil {
+			return
+		}
+		defer patient.Close()
+		nc = patient
 	}
-	err := s.raw.Control(func(fd uintptr) { end = endedDirect(int(fd)) })
-	return err == nil && end && s.parked.Load()
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok || tcp.CloseWrite() != nil {
+		return
+	}
+	_ = tcp.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
 }
 
-// cut ends the connection. Any goroutine may call it; the connection's own notices when
-// it next reads or writes.
+// cut ends the connection. Any goroutine may call it; whoever serves the connection
+// notices when it next reads or writes.
 func (s *socket) cut() {
-	go s.nc.Close() // waits until run is in none of its calls
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.fd < 0:
+		_ = s.nc.Close()
+	case !s.closed:
+		shutDirect(s.fd)
+	}
+}
+
+// close is called by whoever serves the connection.
+func (s *socket) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		_ = s.nc.Close()
+	} else if !s.closed {
+		closeDirect(s.fd)
+	}
+	s.closed = true
+}
+
+// wake has a connection with a goroutine of its own see that the server is closing.
+func (s *socket) wake() {
+	if s.fd < 0 {
+		_ = s.nc.SetReadDeadline(time.Unix(1, 0))
+	}
 }

@@ -2,8 +2,17 @@
 
 package server
 
-const directIO = false
+import (
+	"errors"
+	"net"
+)
 
-func readDirect(int, []byte) (int, error)  { panic("server: no direct reads here") }
-func writeDirect(int, []byte) (int, error) { panic("server: no direct writes here") }
-func endedDirect(int) bool                 { return false }
+func (*socket) adopt(*net.TCPConn) error { return errors.ErrUnsupported }
+
+func (*socket) patient() (net.Conn, error) { return nil, errors.ErrUnsupported }
+
+func isAgain(error) bool                   { return false }
+func readDirect(int, []byte) (int, error)  { return 0, errors.ErrUnsupported }
+func writeDirect(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
+func shutDirect(int)                       {}
+func closeDirect(int)                      {}

@@ -54,6 +54,7 @@ type Log struct {
 	frameBuf   []byte // buffer, for files that are not mapped
 	stats      Stats
 
+	syncing   sync.Mutex // held for the time of a sync; before mu
 	waitMu    sync.Mutex // guards what follows
 	gathering *waiters   // those whom the next sync will answer
 	expected  int        // how many they will be if all come back

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/world"
@@ -12,12 +13,16 @@ import (
 // WaitSynced returns when everything up to p is on the disk. All that wait are
 // answered by the same sync; whoever comes while one is under way goes with the
 // next. Errors: that of ctx, ErrFailed, ErrClosed, ErrBeyond.
-func (l *Log) WaitSynced(ctx context.Context, p Position) error {
+func (l *Log) WaitSynced(ctx context.Context, p Position) error { return l.WaitSyncedFor(ctx, p, 1) }
+
+// WaitSyncedFor is WaitSynced for n who wait through one caller: a sync that is about to begin
+// lets as many gather as the last one answered.
+func (l *Log) WaitSyncedFor(ctx context.Context, p Position, n int) error {
 	for l.Synced() < p {
 		if p > l.End() {
 			return fmt.Errorf("%w: waiting for %d, the end is %d", ErrBeyond, p, l.End())
 		}
-		done, err := l.gather()
+		done, err := l.gather(n)
 		if err != nil {
 			return err
 		}
@@ -26,6 +31,19 @@ func (l *Log) WaitSynced(ctx context.Context, p Position) error {
 		}
 	}
 	return nil
+}
+
+// SyncHere makes everything up to p durable in the caller's own time, where a sync is
+// short: if the last one took longer than most, or this one failed, it is false, and WaitSynced
+// knows more.
+func (l *Log) SyncHere(p Position, most time.Duration) bool {
+	l.mu.Lock()
+	short := l.stats.SyncLast <= most
+	l.mu.Unlock()
+	if short && l.Synced() < p {
+		l.syncOnce(false)
+	}
+	return l.Synced() >= p
 }
 
 // StartSync has a sync begin, and does not wait for it.
@@ -41,10 +59,10 @@ func newWaiters() *waiters { return &waiters{done: make(chan struct{})} }
 
 // gather joins the waiters of the next sync that begins. Joining comes first: what
 // stops the log answers all who joined before.
-func (l *Log) gather() (done chan struct{}, err error) {
+func (l *Log) gather(n int) (done chan struct{}, err error) {
 	l.waitMu.Lock()
 	done = l.gathering.done
-	l.gathering.n++
+	l.gathering.n += n
 	l.waitMu.Unlock()
 	l.mu.Lock()
 	err = l.stopped
@@ -122,6 +140,8 @@ func (l *Log) syncLoop() {
 // writes a mark that says so of the last records: without it their damage would
 // look like a torn tail.
 func (l *Log) syncOnce(idle bool) {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
 	w := l.take()
 	defer l.answer(w)
 	l.mu.Lock()

@@ -1,0 +1,128 @@
+package server
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lullcache/lull"
+)
+
+// startSlow is a server whose PING waits for go ahead.
+func startSlow(t *testing.T, o lull.Options) (s *Server, ahead chan struct{}) {
+	ahead = make(chan struct{})
+	return startOver(t, Options{}, o, func(s *Server) {
+		rebindBasics(s)
+		rebind(s, "ping", plain(func(c *call) error {
+			<-ahead
+			c.out.Simple("PONG")
+			return nil
+		}))
+	}), ahead
+}
+
+// TestALongCommandKeepsNobodyWaiting: the command does not say that it waits, as one that
+// works for long does not, and the watch has to see it. Once it wakes up for it.
+func TestALongCommandKeepsNobodyWaiting(t *testing.T) {
+	s, ahead := startSlow(t, lull.Options{Ack: lull.AckMemory})
+	slow, others := dial(t, s), []*wireConn{dial(t, s), dial(t, s)}
+	for range 2 {
+		slow.send("PING\r\nSET last 1\r\n")
+		for _, c := range others {
+			c.ask("SET a 1", "+OK")
+			c.ask("GET a", "$1 | 1")
+		}
+		ahead <- struct{}{}
+		if got := slow.lines(2); got != "+PONG +OK" {
+			t.Errorf("got %q", got)
+		}
+		eventually(t, "the watch sleeps", s.poller.asleep.Load)
+	}
+}
+
+// TestWhoWaitsKeepsNobodyWaiting: for SQL, and for a client that reads nothing.
+func TestWhoWaitsKeepsNobodyWaiting(t *testing.T) {
+	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckDatabase, WriteTimeout: hangMax})
+	waits, deaf, other := dial(t, s), dial(t, s), dial(t, s)
+	other.ask("SET a 0", "+OK")
+	unlock := lockSQLite(t, s)
+	waits.send("SET a 1\r\n")
+	other.send("*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1048576\r\n" + strings.Repeat("x", 1<<20) + "\r\n")
+	deaf.send(strings.Repeat("GET b\r\n", 64)) // more than the system takes for it
+	third := dial(t, s)
+	for range 3 {
+		third.ask("PING", "+PONG")
+		third.ask("GET a", "$1 | 1")
+	}
+	unlock()
+	for _, c := range []*wireConn{waits, other} {
+		if got := c.lines(1); got != "+OK" {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// TestAnswersWaitForOneSync: those of two connections that a worker has.
+func TestAnswersWaitForOneSync(t *testing.T) {
+	o := lull.Options{Ack: lull.AckDisk}
+	o.Log.SyncEvery = time.Hour
+	s := startBasics(t, Options{}, o)
+	w := &worker{p: s.poller, rank: -1}
+	var clients []net.Conn
+	for range 2 {
+		client, served := net.Pipe()
+		defer client.Close()
+		c := newConn(s, served)
+		c.worker = w
+		if err := c.rd.Fill(strings.NewReader("SET a 1\r\nSET b 1\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.answer(); err != nil || !c.held {
+			t.Fatalf("answered at once, or %v", err)
+		}
+		c.worker, c.quit = nil, true
+		s.work.Add(1)
+		w.held, clients = append(w.held, c), append(clients, client)
+	}
+	db := s.db.Load()
+	before := db.Stats().Log.Syncs
+	go w.run()
+	for _, client := range clients {
+		got := make([]byte, len("+OK\r\n+OK\r\n"))
+		if _, err := io.ReadFull(client, got); err != nil || string(got) != "+OK\r\n+OK\r\n" {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+	if n := db.Stats().Log.Syncs - before; n != 1 {
+		t.Errorf("%d syncs, wanted 1", n)
+	}
+}
+
+// TestHelpEnds: a worker that helps ends when there is nothing to do, and can help again.
+func TestHelpEnds(t *testing.T) {
+	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckMemory})
+	for range 3 {
+		s.poller.help()
+		for _, w := range s.poller.workers[1:] {
+			eventually(t, "it ends", func() bool { return !w.active.Load() })
+		}
+	}
+	dial(t, s).ask("SET a 1", "+OK")
+}
+
+// TestCrowds: from four connections on each time that a worker asks, it gets help.
+func TestCrowds(t *testing.T) {
+	w := &worker{}
+	for _, c := range []struct {
+		turns, polls    uint64
+		worked, crowded bool
+	}{{0, 0, false, false}, {8, 1, true, true}, {8, 3, true, false}, {80, 3, true, true}, {0, 1, false, false}} {
+		w.turn.Add(c.turns)
+		w.polls.Add(c.polls)
+		if worked, crowded := w.look(); worked != c.worked || crowded != c.crowded {
+			t.Errorf("%+v: worked %v, crowded %v", c, worked, crowded)
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package server
+
+import (
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lullcache/lull"
+)
+
+// eventsMax is how many connections a worker takes at once: few, so that others can
+// take the rest.
+const eventsMax = 32
+
+// worker answers connections one after the other. The goroutine that is in run has it
+// to itself, but for turn and polls.
+type worker struct {
+	p    *poller
+	rank int // in poller.workers; -1: it ends with what it was given
+	// turn is odd while a connection is being answered. Whoever then makes it even has
+	// the worker: the goroutine itself as it comes back, or another that takes it over.
+	turn   atomic.Uint64
+	polls  atomic.Uint64
+	active atomic.Bool // of those that help
+
+	events [eventsMax]unix.EpollEvent
+	n, at  int     // events that came, and are done
+	more   []*conn // with more to read, or answers to send
+	taken  int     // of more
+	held   []*conn // with answers that wait for the disk
+
+	seen, seenPolls uint64 // the watch's
+}
+
+// run serves connections until there is nothing to do or another goroutine has the worker.
+func (w *worker) run() {
+	for {
+		c := w.next()
+		switch {
+		case c != nil:
+			if !w.serve(c) {
+				return
+			}
+		case len(w.held) > 0:
+			if !w.gather() && !w.commit() {
+				return
+			}
+		case w.rank < 0 || !w.poll():
+			return
+		}
+	}
+}
+
+// next returns a connection that has something to do; nil if none is known.
+func (w *worker) next() *conn {
+	for w.at < w.n {
+		e := &w.events[w.at]
+		w.at++
+		c := w.p.at(int(e.Fd))
+		if c == nil {
+			continue // it was closed meanwhile, or is the bell
+		}
+		if e.Events&^unix.EPOLLIN != 0 {
+			c.sock.ended.Store(true)
+		}
+		if c.claim() {
+			return c
+		}
+	}
+	if w.taken == len(w.more) {
+		w.more, w.taken = w.more[:0], 0
+		return nil
+	}
+	w.taken++
+	return w.more[w.taken-1]
+}
+
+// ask asks the system which connections have something to read, and waits for one as
+// epoll_wait does.
+func (w *worker) ask(timeout int) (n int) {
+	n, _ = unix.EpollWait(w.p.epoll, w.events[:], timeout) // the error is EINTR
+	w.polls.Store(w.polls.Load() + 1)
+	w.at, w.n = 0, max(n, 0)
+	return w.n
+}
+
+// poll finds connections that have something to read; the first worker waits for them. It
+// is false when the worker is to end.
+func (w *worker) poll() bool {
+	if w.rank > 0 {
+		if w.ask(0) > 0 {
+			return true
+		}
+		w.active.Store(false)
+		w.p.over.Done()
+		return false
+	}
+	w.ask(-1)
+	if w.p.srv.closing.Load() && !w.closing() {
+		w.p.over.Done()
+		return false
+	}
+	return true
+}
+
+// gather looks for more connections whose answers could wait for the disk together with
+// those that are held.
+func (w *worker) gather() bool {
+	return w.rank >= 0 && w.ask(0) > 0 && !w.p.srv.closing.Load()
+}
+
+// closing has the connections that rest see that the server is closing. It is false when
+// all are gone.
+func (w *worker) closing() bool {
+	select {
+	case <-w.p.done:
+		return false
+	default:
+	}
+	var rings [8]byte
+	_, _ = unix.Read(w.p.bell, rings[:])
+	w.p.srv.clients.each(func(c *conn) {
+		if c.sock.polled() && c.claim() {
+			w.more = append(w.more, c)
+		}
+	})
+	return true
+}
+
+// begin begins a turn, under the eyes of the watch.
+func (w *worker) begin() (turn uint64) {
+	turn = w.turn.Load() + 1
+	w.turn.Store(turn)
+	if w.p.asleep.Load() && w.p.asleep.CompareAndSwap(true, false) {
+		w.p.stir <- struct{}{}
+	}
+	return turn
+}
+
+// leave gives the worker to another goroutine, if it is still in this turn.
+func (w *worker) leave(turn uint64) {
+	if w.turn.CompareAndSwap(turn, turn+1) {
+		go w.run()
+	}
+}
+
+// serve lets c do what it has to do. It is false if another goroutine has the worker
+// since.
+func (w *worker) serve(c *conn) bool {
+	turn := w.begin()
+	c.worker, c.workerTurn = w, turn
+	state := c.turn()
+	c.worker = nil
+	if !w.turn.CompareAndSwap(turn, turn+1) {
+		c.finish(state)
+		return false
+	}
+	switch {
+	case state == holding && len(c.spans) > 0:
+		w.held = append(w.held, c)
+	case state == ended && c.broken:
+		go c.finish(state) // it takes its time
+	case state == ended:
+		c.finish(state)
+	case state != resting || !c.rest():
+		w.more = append(w.more, c)
+	}
+	return true
+}
+
+// commit has all answers that are held wait once for the disk. It is false if another
+// goroutine has the worker since.
+func (w *worker) commit() bool {
+	group := w.held
+	w.held = nil
+	var last lull.Ticket
+	for _, c := range group {
+		if t := c.latest(); t.Position > last.Position {
+			last = t
+		}
+	}
+	turn := w.begin()
+	// Each asks again, and answers an error.
+	_ = group[0].db.WaitDisk(w.p.srv.ctx, last, len(group), func() { w.leave(turn) })
+	if w.turn.CompareAndSwap(turn, turn+1) {
+		w.more = append(w.more, group...)
+		return true
+	}
+	late := &worker{p: w.p, rank: -1, more: group}
+	late.run()
+	return false
+}
+
+// look is the watch's. It takes the worker from a turn that has lasted since it last looked. It
+// reports whether the worker did something since, and whether it cannot keep up.
+func (w *worker) look() (worked, crowded bool) {
+	turn, polls := w.turn.Load(), w.polls.Load()
+	turns, asked := turn-w.seen, polls-w.seenPolls
+	w.seen, w.seenPolls = turn, polls
+	if turns == 0 && turn%2 == 1 {
+		w.leave(turn)
+		return true, false
+	}
+	return turns > 0, turns/2 >= crowd*max(asked, 1)
+}
