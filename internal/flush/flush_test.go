@@ -227,7 +227,7 @@ func TestAnOutageCostsDistinctRows(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		s := l.s.f.Stats()
-		if s.State != stateRetrying || s.Retries > 20 || !strings.Contains(s.String(), "deadlock") {
+		if s.State != stateRetrying || s.Retries > 20 || !strings.Contains(s.String(), "no room") {
 			t.Errorf("after 100 s away: %d retries; %s", s.Retries, s)
 		}
 		l.fail(noFault)
@@ -239,6 +239,25 @@ func TestAnOutageCostsDistinctRows(t *testing.T) {
 			t.Errorf("events: %v", l.s.told)
 		}
 		check(l.T, l.db, l.e)
+	})
+}
+
+// TestAConflictIsTriedAgainSoon: however often other transactions were in the way, the batch
+// goes soon after the last of them.
+func TestAConflictIsTriedAgainSoon(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.fail(inTheWay)
+		last := l.e.write()
+		l.sleep(time.Minute)
+		l.fail(noFault)
+		began := time.Now()
+		l.wait(last)
+		if took := time.Since(began); took > conflictBackoffMax {
+			t.Errorf("the batch went %v after the last conflict, wanted %v at most", took, conflictBackoffMax)
+		}
+		if s := l.s.f.Stats(); s.Conflicts < 100 || s.Conflicts != s.Retries {
+			t.Errorf("%d conflicts, %d retries", s.Conflicts, s.Retries)
+		}
 	})
 }
 

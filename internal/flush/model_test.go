@@ -64,6 +64,7 @@ const (
 	failsBefore
 	lostNotIn
 	lostButIn
+	inTheWay
 )
 
 func newDatabase() *database {
@@ -151,7 +152,10 @@ func (db *database) Write(ctx context.Context, b *sink.Batch) (sink.Result, erro
 	}
 	f := db.fault()
 	if f == failsBefore {
-		return sink.Result{}, &sink.Error{Class: sink.Retry, Err: errors.New("deadlock")}
+		return sink.Result{}, &sink.Error{Class: sink.Retry, Err: errors.New("no room")}
+	}
+	if f == inTheWay {
+		return sink.Result{}, &sink.Error{Class: sink.Retry, Conflict: true, Err: errors.New("deadlock")}
 	}
 	if b.From != db.lane.Mark {
 		return sink.Result{}, &sink.Error{Class: sink.Fenced, Err: fmt.Errorf("mark is %v, not %v", db.lane.Mark, b.From)}

@@ -242,7 +242,7 @@ func faultsAndRestarts(t *testing.T, seed uint64) {
 		if faults.IntN(100) >= bad {
 			return noFault
 		}
-		return fault(faults.IntN(4))
+		return fault(faults.IntN(5))
 	}
 	withLetters := seed%3 == 0
 	o := Options{MaxTransactionRows: 1 + r.IntN(12), MaxRows: 1 + r.IntN(60), BackoffMax: 2 * time.Second,

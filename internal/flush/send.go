@@ -135,6 +135,10 @@ func (f *Flusher) settled(ops []op, took time.Duration) {
 	f.gate.settle(f.mark.Position)
 }
 
+// conflictBackoffMax is the longest pause after another transaction was in the way: to give it more
+// time does not help if others like it follow.
+const conflictBackoffMax = 500 * time.Millisecond
+
 // recover does what an error of a batch asks for before the next attempt. It
 // returns an error if there is to be none.
 func (f *Flusher) recover(ctx context.Context, err error) error {
@@ -148,6 +152,9 @@ func (f *Flusher) recover(ctx context.Context, err error) error {
 	switch classed.Class {
 	case sink.Retry, sink.Ambiguous:
 		f.trouble(err)
+		if classed.Conflict {
+			f.backoff = min(f.backoff, conflictBackoffMax/2)
+		}
 		return f.backOff(ctx)
 	case sink.OwnTables:
 		if f.stats.fail(f.now(), stateOwnTables, err) {
