@@ -54,3 +54,30 @@ func (s *Session) approached(hash uint64) *shard {
 	}
 	return sh
 }
+
+// ApproachMembers is Approach for units on several members, or fields, of one key.
+func (s *Session) ApproachMembers(key []byte, members [][]byte) {
+	hash := keyspace.Hash64(key)
+	sh := s.approached(hash)
+	if sh == nil {
+		return
+	}
+	defer sh.mu.Unlock()
+	e := sh.find(s.sel, hash, key)
+	if e == nil {
+		return
+	}
+	var buf [ApproachMax]uint64
+	hashes := buf[:0]
+	for _, m := range members[:min(len(members), len(buf))] {
+		hashes = append(hashes, keyspace.Hash64(m))
+	}
+	k := sh.dirty.Guess(0, s.sel, hash)
+	if k != nil {
+		k.ApproachRows(hashes)
+	}
+	e.ApproachMembers(hashes)
+	if k != nil {
+		k.GuessRows(hashes)
+	}
+}

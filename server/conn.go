@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"sync"
@@ -252,7 +253,29 @@ func (c *conn) approach(batch [][][]byte) {
 			c.keys = append(c.keys, args[1])
 		}
 	}
+	if len(c.keys) > 1 && bytes.Equal(c.keys[0], c.keys[1]) {
+		c.approachMembers(batch)
+		return
+	}
 	c.sess.Approach(c.keys)
+}
+
+// approachMembers is approach for commands on one key, as far as they are. The member stands
+// last in those on sorted sets, and second in those on sets and hashes; where it does
+// not, nothing is found.
+func (c *conn) approachMembers(batch [][][]byte) {
+	key := c.keys[0]
+	c.keys = c.keys[:0]
+	for _, args := range batch[:min(len(batch), lull.ApproachMax)] {
+		switch {
+		case len(args) < 3 || !bytes.Equal(args[1], key):
+		case args[0][0]|0x20 == 'z':
+			c.keys = append(c.keys, args[len(args)-1])
+		default:
+			c.keys = append(c.keys, args[2])
+		}
+	}
+	c.sess.ApproachMembers(key, c.keys)
 }
 
 // parse takes all complete commands; before AUTH just one, since what it does

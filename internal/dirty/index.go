@@ -60,6 +60,16 @@ func (x *table[T]) reserve(n int) {
 	}
 }
 
+// guess returns the first with that hash, or nil.
+func (x *table[T]) guess(hash uint64) *T {
+	for i := x.home(hash); x.slots[i].to != nil; i = (i + 1) & (len(x.slots) - 1) {
+		if x.slots[i].hash == hash {
+			return x.slots[i].to
+		}
+	}
+	return nil
+}
+
 // remove empties slot i, and moves later ones of the run up, so that no probe ends in a
 // gap before what it seeks.
 func (x *table[T]) remove(i int) {
@@ -121,13 +131,9 @@ func (s *Set) Guess(space uint16, db uint8, hash uint64) *Key {
 	if x == nil {
 		return nil
 	}
-	for i := x.home(hash); x.slots[i].to != nil; i = (i + 1) & (len(x.slots) - 1) {
-		if x.slots[i].hash == hash {
-			prefetch.Line(unsafe.Pointer(x.slots[i].to))
-			return x.slots[i].to
-		}
-	}
-	return nil
+	k := x.guess(hash)
+	prefetch.Line(unsafe.Pointer(k))
+	return k
 }
 
 // Approach fetches what the Key points to first. The set must be the one that Guess
@@ -156,4 +162,25 @@ func (s *Set) indexOf(space uint16, db uint8) *index {
 		return nil
 	}
 	return &s.spaces[space][db].keys
+}
+
+// ApproachRows fetches the places of the rows with these hashes, if the Key has many.
+func (k *Key) ApproachRows(hashes []uint64) {
+	if k.many == nil {
+		return
+	}
+	for _, h := range hashes {
+		prefetch.Line(unsafe.Pointer(&k.many.slots[k.many.home(h)]))
+	}
+}
+
+// GuessRows is the step after ApproachRows: it fetches the rows that are most likely
+// those.
+func (k *Key) GuessRows(hashes []uint64) {
+	if k.many == nil {
+		return
+	}
+	for _, h := range hashes {
+		prefetch.Line(unsafe.Pointer(k.many.guess(h)))
+	}
 }

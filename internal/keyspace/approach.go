@@ -43,3 +43,57 @@ func (e *Entry) Approach() {
 		prefetch.At(uintptr(e.ptr) + 64) // which may be beyond it
 	}
 }
+
+// MembersMax is how many members ApproachMembers looks at.
+const MembersMax = 32
+
+// ApproachMembers fetches what a large set, sorted set or hash holds of members with
+// these hashes, for a caller that has several units on one collection.
+func (e *Entry) ApproachMembers(hashes []uint64) {
+	hashes = hashes[:min(len(hashes), MembersMax)]
+	switch e.form {
+	case formHashBig:
+		approachAll(&(*hashBig)(e.ptr).d, hashes, func(p pair) { prefetch.Line(unsafe.Pointer(p.p)) })
+	case formSetBig:
+		approachAll(&(*setBig)(e.ptr).d, hashes, func(r record) { prefetch.Line(unsafe.Pointer(r.p)) })
+	case formZSetBig:
+		z := (*zsetBig)(e.ptr)
+		var found [MembersMax]scored
+		n := 0
+		approachAll(&z.d, hashes, func(m scored) {
+			prefetch.Line(unsafe.Pointer(m.p))
+			found[n] = m
+			n++
+		})
+		for _, m := range found[:n] {
+			z.t.leafOf(m.score(), m.name()).approach()
+		}
+	}
+}
+
+// approachAll fetches the places of all hashes, then calls fetch with what is in
+// them.
+func approachAll[T dictItem](d *dict[T], hashes []uint64, fetch func(T)) {
+	if d.n == 0 {
+		return
+	}
+	for _, h := range hashes {
+		s := d.segment(h)
+		i := s.home(h)
+		prefetch.Line(unsafe.Pointer(&s.tags[i]))
+		prefetch.Line(unsafe.Pointer(&s.items[i]))
+	}
+	var none T
+	for _, h := range hashes {
+		if it := d.segment(h).guess(h); it != none {
+			fetch(it)
+		}
+	}
+}
+
+// approach fetches the leaf's items.
+func (lf *leaf) approach() {
+	for at := uintptr(0); at < unsafe.Sizeof(*lf); at += 64 {
+		prefetch.At(uintptr(unsafe.Pointer(lf)) + at)
+	}
+}
