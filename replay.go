@@ -3,7 +3,6 @@ package lull
 import (
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -17,8 +16,7 @@ import (
 // shards, lay one batch after the other into the dirty sets. So the changes of a key are
 // applied in their order, and the sets do not depend on how the work was divided.
 //
-// A batch shares one copy of its records. What a dirty set keeps of a change is copied
-// out, since else a key's name would hold the whole batch.
+// A batch shares one copy of its records: a dirty set keeps nothing of a change.
 
 const (
 	// sorterBytes is how many bytes of records make a batch.
@@ -148,12 +146,6 @@ func (b *batch) apply(sets []*dirty.Set, def change.Dictionary, first, n int) {
 			approach(sets[i], def, changes)
 			for j := range changes {
 				p := &changes[j]
-				// A set keeps the name of a key that it does not have, and copies all else.
-				if k := sets[i].Guess(def[p.Table].Space, p.DB, p.hash); k != nil && k.Name() == p.Key {
-					p.Key = k.Name()
-				} else {
-					p.Key = strings.Clone(p.Key)
-				}
 				sets[i].ApplyHashed(&p.Change, p.hash, p.Seq)
 			}
 		}

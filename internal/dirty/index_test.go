@@ -8,33 +8,33 @@ import (
 	"github.com/lullcache/lull/internal/keyhash"
 )
 
-// TestIndexIsAMap has an index and a map do the same puts and removals.
-func TestIndexIsAMap(t *testing.T) {
+// TestKeyMapIsAMap has a keyMap and a map do the same puts and removals.
+func TestKeyMapIsAMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 11))
-	var x index
-	want := map[string]*Key{}
+	var m keyMap
+	want := map[string]bool{}
 	for range 50_000 {
 		name := fmt.Sprint("k", r.IntN(700))
 		hash := keyhash.String(name)
-		if k := x.find(hash, name); k != want[name] {
+		if k := m.find(hash, name); (k != nil) != want[name] {
 			t.Fatalf("%s: found %v, wanted %v", name, k, want[name])
 		}
 		switch {
-		case want[name] == nil:
-			want[name] = &Key{name: name}
-			x.insert(hash, want[name])
+		case !want[name]:
+			m.newKey(hash, name)
+			want[name] = true
 		case r.IntN(3) > 0:
-			x.remove(x.place(hash, name))
+			m.dropKey(m.place(hash, name))
 			delete(want, name)
 		}
-		if x.n != len(want) {
-			t.Fatalf("%d keys, wanted %d", x.n, len(want))
+		if m.tidy(); m.n != len(want) {
+			t.Fatalf("%d keys, wanted %d", m.n, len(want))
 		}
 	}
 	seen := 0
-	for k := range x.all {
-		if seen++; want[k.name] != k {
-			t.Errorf("%s is listed, and is not there", k.name)
+	for _, k := range m.all {
+		if seen++; !want[k.Name()] {
+			t.Errorf("%s is listed, and is not there", k.Name())
 		}
 	}
 	if seen != len(want) {
@@ -44,14 +44,14 @@ func TestIndexIsAMap(t *testing.T) {
 
 // BenchmarkIndex and BenchmarkMap look up a key among as many as a shard may hold.
 func BenchmarkIndex(b *testing.B) {
-	var x index
+	var m keyMap
 	names := benchNames()
 	for _, n := range names {
-		x.insert(keyhash.String(n), &Key{name: n})
+		m.newKey(keyhash.String(n), n)
 	}
 	for i := 0; b.Loop(); i++ {
 		name := names[i*7919%len(names)]
-		x.find(keyhash.String(name), name)
+		m.find(keyhash.String(name), name)
 	}
 }
 
@@ -59,7 +59,7 @@ func BenchmarkMap(b *testing.B) {
 	m := map[string]*Key{}
 	names := benchNames()
 	for _, n := range names {
-		m[n] = &Key{name: n}
+		m[n] = new(Key)
 	}
 	var found *Key
 	for i := 0; b.Loop(); i++ {

@@ -2,32 +2,104 @@ package dirty
 
 import (
 	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/lullcache/lull/internal/change"
 )
 
-// Key is what is dirty of one key.
+// Key is what is dirty of one key. In an arena it is the head of a record: behind it are
+// its name and its rows, one behind the other.
 type Key struct {
-	name    string
-	hash    uint64    // of name, see package keyhash
-	few     []byte    // the rows, one behind the other
-	many    *rowTable // the rows, once they were too many for few
-	count   uint32    // of the rows
-	cleared bool
-	removed bool // a row is, or was, Delete or Gone
+	words   uint16 // of the record
+	nameLen uint16
+	rowsLen uint16
+	count   uint8 // of the rows
+	flags   uint8
+}
+
+// keyHead is the size of a Key.
+const keyHead = int(unsafe.Sizeof(Key{}))
+
+// What the flags of a Key say.
+const (
+	keyCleared = 1 << iota
+	keyRemoved // a row is, or was, Delete or Gone
+	keyBig     // it is that of a bigKey
+	keyGap     // it is no more
+)
+
+// bigKey is a key that is too large for a record. Of its Key the flags alone mean something.
+type bigKey struct {
+	Key
+	name  string
+	few   []byte    // the rows, one behind the other
+	many  *rowTable // the rows, once they were too many for few
+	count uint32
 }
 
 // fewRows is the most rows that are gone over, and fewBytes the most that they may take if
 // there are several: one that changes its size moves those behind it.
 const fewRows, fewBytes = 12, 2 << 10
 
+func (k *Key) big() *bigKey {
+	if k.flags&keyBig == 0 {
+		return nil
+	}
+	return (*bigKey)(unsafe.Pointer(k))
+}
+
+// room returns what is behind the head of a record.
+func (k *Key) room() []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(k), keyHead)), int(k.words)*wordBytes-keyHead)
+}
+
+// bytes returns the name and the rows of a record.
+func (k *Key) bytes() []byte { return k.room()[:int(k.nameLen)+int(k.rowsLen)] }
+
+// few returns the rows that are one behind the other, with the room behind them as their
+// capacity.
+func (k *Key) few() []byte {
+	if b := k.big(); b != nil {
+		return b.few
+	}
+	return k.room()[k.nameLen:][:k.rowsLen]
+}
+
+func (k *Key) many() *rowTable {
+	if b := k.big(); b != nil {
+		return b.many
+	}
+	return nil
+}
+
+// rows returns how many rows there are.
+func (k *Key) rows() int {
+	if b := k.big(); b != nil {
+		return int(b.count)
+	}
+	return int(k.count)
+}
+
+func (k *Key) addRows(n int) {
+	if b := k.big(); b != nil {
+		b.count += uint32(n)
+		return
+	}
+	k.count += uint8(n)
+}
+
 // Name returns the key.
-func (k *Key) Name() string { return k.name }
+func (k *Key) Name() string {
+	if b := k.big(); b != nil {
+		return b.name
+	}
+	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(k), keyHead)), int(k.nameLen))
+}
 
 // Cleared reports whether all of the key's rows go before those that are held here
 // are written.
-func (k *Key) Cleared() bool { return k.cleared }
+func (k *Key) Cleared() bool { return k.flags&keyCleared != 0 }
 
 // Row returns what is dirty of one row; ok is false if nothing is.
 func (k *Key) Row(table uint16, name string) (r Row, ok bool) {
@@ -41,17 +113,18 @@ func (k *Key) Row(table uint16, name string) (r Row, ok bool) {
 
 // Each yields every dirty row, in no order.
 func (k *Key) Each(yield func(Row) bool) {
-	for rest := k.few; len(rest) > 0; {
+	for rest := k.few(); len(rest) > 0; {
 		size := rowSize(rest)
 		if !yield(viewOf(rest[:size])) {
 			return
 		}
 		rest = rest[size:]
 	}
-	if k.many == nil {
+	many := k.many()
+	if many == nil {
 		return
 	}
-	for row := range k.many.all {
+	for row := range many.all {
 		if !yield(viewOf(rowOf(row))) {
 			return
 		}
@@ -60,110 +133,211 @@ func (k *Key) Each(yield func(Row) bool) {
 
 // ops returns the operations that the key stands for.
 func (k *Key) ops() int {
-	if k.cleared {
-		return int(k.count) + 1
+	if k.Cleared() {
+		return k.rows() + 1
 	}
-	return int(k.count)
+	return k.rows()
 }
 
-// bytes returns what the key's rows hold.
-func (k *Key) bytes() (n int64) {
-	for rest := k.few; len(rest) > 0; {
-		size := rowSize(rest)
-		n, rest = n+rowBytes(rest[:size]), rest[size:]
-	}
-	if k.many != nil {
-		for row := range k.many.all {
-			n += rowBytes(rowOf(row))
+// size returns what the key costs, estimated.
+func (k *Key) size() int64 {
+	n := keyOverhead + int64(len(k.Name())) + int64(len(k.few())) + manyOverhead(k.rows())
+	if many := k.many(); many != nil {
+		for row := range many.all {
+			n += int64(len(rowOf(row)))
 		}
 	}
 	return n
 }
 
-// noRow is the place of a row that is not there.
+// manyOverhead is what so many rows of a key cost beside their bytes.
+func manyOverhead(rows int) int64 {
+	if rows <= fewRows {
+		return 0
+	}
+	return rowOverhead * int64(rows)
+}
+
+// noRow is the place of a row, or of a key, that is not there.
 const noRow = -1
 
 // find returns the place of a row: where it begins in few, or its slot in many.
 func (k *Key) find(id []byte) int {
-	if k.many != nil {
-		return k.many.find(id)
+	if many := k.many(); many != nil {
+		return many.find(id)
 	}
-	for at := 0; at < len(k.few); {
-		if hasID(k.few[at:], id) {
+	few := k.few()
+	for at := 0; at < len(few); {
+		if hasID(few[at:], id) {
 			return at
 		}
-		at += rowSize(k.few[at:])
+		at += rowSize(few[at:])
 	}
 	return noRow
 }
 
 // row returns the bytes of the row at a place, or nil.
 func (k *Key) row(at int) []byte {
-	switch {
-	case at == noRow:
+	if at == noRow {
 		return nil
-	case k.many != nil:
-		return rowOf(k.many.slots[at].to)
 	}
-	return k.few[at : at+rowSize(k.few[at:])]
+	if many := k.many(); many != nil {
+		return rowOf(many.slots[at].to)
+	}
+	few := k.few()[at:]
+	return few[:rowSize(few)]
 }
 
-// add puts in a row that is not there: the id is its, r has the rest but the cells, which
-// are sorted. It returns the row's bytes.
-func (k *Key) add(id []byte, r Row, cells []change.Cell) []byte {
-	if k.many == nil && k.count > 0 && (k.count == fewRows || len(k.few) > fewBytes) {
-		k.spread()
+// Changes of a key move it when it needs more room, so its keyMap makes them, in the slot
+// where the key is.
+
+// newKey puts in a key, whose name is not there, and returns its slot.
+func (m *keyMap) newKey(hash uint64, name string) int {
+	words := recordWords(len(name))
+	if words > recordMax {
+		return m.insert(hash, m.putBig(&bigKey{Key: Key{flags: keyBig}, name: strings.Clone(name)}))
 	}
-	k.count++
-	k.removed = k.removed || r.State == Delete || r.State == Gone
-	if k.many != nil {
-		row := appendRow(nil, id, r.State, r.Known, r.Seq, cells)
-		k.many.put(id, row)
-		return row
-	}
-	at := len(k.few)
-	k.few = appendRow(k.few, id, r.State, r.Known, r.Seq, cells)
-	return k.few[at:]
+	r, k := m.take(words)
+	k.nameLen = uint16(copy(k.room(), name))
+	return m.insert(hash, r)
 }
 
-// spread gives each row a place of its own.
-func (k *Key) spread() {
-	k.many = new(rowTable)
-	k.many.reserve(2 * fewRows)
-	for rest := k.few; len(rest) > 0; {
+// dropKey takes out the key in a slot.
+func (m *keyMap) dropKey(i int) {
+	r := m.slots[i].ref()
+	m.vacate(i)
+	m.drop(r)
+}
+
+// roomFor gives the key in a slot room for so many bytes of rows.
+func (m *keyMap) roomFor(i, rows int) *Key {
+	r := m.slots[i].ref()
+	k := m.at(r)
+	if k.flags&keyBig != 0 {
+		return k
+	}
+	words := recordWords(int(k.nameLen) + rows)
+	if words <= int(k.words) || words <= recordMax && m.extend(r, k, words) {
+		return k
+	}
+	if words > recordMax {
+		return &m.enlarge(i).Key
+	}
+	m.move(i, min(words+words/4, recordMax)) // what grew once will again
+	return m.key(i)
+}
+
+// move gives the key in a slot another record.
+func (m *keyMap) move(i, words int) {
+	r := m.slots[i].ref()
+	to := m.copyOf(m.at(r), words)
+	m.drop(r)
+	m.slots[i] = slot(uint64(m.slots[i])&^(1<<32-1) | uint64(to))
+}
+
+// enlarge makes the key in a slot one that is by itself.
+func (m *keyMap) enlarge(i int) *bigKey {
+	r := m.slots[i].ref()
+	k := m.at(r)
+	if b := k.big(); b != nil {
+		return b
+	}
+	b := &bigKey{Key: Key{flags: k.flags | keyBig}, name: strings.Clone(k.Name()), few: slices.Clone(k.few()), count: uint32(k.count)}
+	m.drop(r)
+	m.slots[i] = slot(uint64(m.slots[i])&^(1<<32-1) | uint64(m.putBig(b)))
+	return b
+}
+
+// detach gives the key in a slot bytes of its own in place of those that others may be
+// reading.
+func (m *keyMap) detach(i int) {
+	k := m.key(i)
+	if b := k.big(); b != nil {
+		b.few = slices.Clone(b.few)
+		return
+	}
+	m.move(i, int(k.words))
+}
+
+// addRow puts in a row that the key in a slot does not have: the id is its, r has the rest
+// but the cells, which are sorted. It returns the row's length.
+func (m *keyMap) addRow(i int, id []byte, r Row, cells []change.Cell) int {
+	k := m.key(i)
+	if k.many() == nil && k.rows() > 0 && (k.rows() == fewRows || len(k.few()) > fewBytes) {
+		k = &m.spread(i).Key
+	}
+	body := bodySize(id, r.Seq, cells)
+	size := body + change.UvarintSize(uint64(body))
+	if many := k.many(); many != nil {
+		many.put(id, appendRow(make([]byte, 0, size), body, id, r, cells))
+	} else {
+		k = m.roomFor(i, len(k.few())+size)
+		k.setFew(appendRow(k.few(), body, id, r, cells))
+	}
+	k.addRows(1)
+	k.note(r.State)
+	return size
+}
+
+// setFew takes rows for those that are one behind the other. In a record they are there
+// already.
+func (k *Key) setFew(few []byte) {
+	if b := k.big(); b != nil {
+		b.few = few
+		return
+	}
+	k.rowsLen = uint16(len(few))
+}
+
+// note keeps in mind that a row gets a state.
+func (k *Key) note(s State) {
+	if s == Delete || s == Gone {
+		k.flags |= keyRemoved
+	}
+}
+
+// spread gives each row of the key in a slot a place of its own.
+func (m *keyMap) spread(i int) *bigKey {
+	b := m.enlarge(i)
+	b.many = new(rowTable)
+	b.many.reserve(2 * fewRows)
+	for rest := b.few; len(rest) > 0; {
 		size := rowSize(rest)
 		row := slices.Clone(rest[:size])
-		k.many.put(idOf(row), row)
+		b.many.put(idOf(row), row)
 		rest = rest[size:]
 	}
-	k.few = nil
+	b.few = nil
+	return b
 }
 
-// replace gives the row at a place, whose id it is, another state and other cells.
-func (k *Key) replace(at int, id []byte, r Row, cells []change.Cell) {
-	k.removed = k.removed || r.State == Delete || r.State == Gone
-	if k.many != nil {
-		k.many.slots[at].to = unsafe.SliceData(appendRow(nil, id, r.State, r.Known, r.Seq, cells))
-		return
+// replaceRow gives the row at a place in the key in a slot another state and other cells.
+// row is the row as it becomes; its bytes are copied. It returns by how much it is longer.
+func (m *keyMap) replaceRow(i, at int, state State, row []byte) int {
+	k := m.key(i)
+	k.note(state)
+	was := len(k.row(at))
+	if many := k.many(); many != nil {
+		many.slots[at].to = unsafe.SliceData(slices.Clone(row))
+		return len(row) - was
 	}
-	var buf [256]byte
-	if k.count == 1 && len(k.few) > len(buf) {
-		k.few = appendRow(nil, id, r.State, r.Known, r.Seq, cells)
-		return
+	if b := k.big(); b != nil && b.count == 1 {
+		b.few = slices.Clone(row)
+		return len(row) - was
 	}
-	row := appendRow(buf[:0], id, r.State, r.Known, r.Seq, cells)
-	k.few = slices.Replace(k.few, at, at+rowSize(k.few[at:]), row...)
+	k = m.roomFor(i, len(k.few())-was+len(row))
+	k.setFew(slices.Replace(k.few(), at, at+was, row...))
+	return len(row) - was
 }
 
-// remove takes out the row at a place.
-func (k *Key) remove(at int) {
-	k.count--
-	if k.many != nil {
-		k.many.remove(at)
-		return
+// removeRow takes out the row at a place. It returns its length.
+func (k *Key) removeRow(at int) int {
+	size := len(k.row(at))
+	k.addRows(-1)
+	if many := k.many(); many != nil {
+		many.remove(at)
+	} else {
+		k.setFew(slices.Delete(k.few(), at, at+size))
 	}
-	k.few = slices.Delete(k.few, at, at+rowSize(k.few[at:]))
+	return size
 }
-
-// detach gives k rows of its own in place of those that others may be reading.
-func (k *Key) detach() { k.few = slices.Clone(k.few) }

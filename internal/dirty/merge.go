@@ -3,11 +3,12 @@ package dirty
 import "github.com/lullcache/lull/internal/change"
 
 // Merge brings later, which holds the changes that came next, into s, as if they
-// had been applied here. It takes later's keys over: later is empty afterwards.
+// had been applied here. It takes later's keys over: later is empty afterwards. What was
+// read of s before stays as it was.
 func (s *Set) Merge(later *Set) {
 	for space := range later.spaces {
 		for db := range later.spaces[space] {
-			if from := &later.spaces[space][db]; from.cleared || from.keys.n > 0 {
+			if from := &later.spaces[space][db]; from.cleared || from.n > 0 {
 				s.mergeMap(s.mapOf(uint16(space), uint8(db)), from)
 			}
 		}
@@ -18,48 +19,51 @@ func (s *Set) Merge(later *Set) {
 func (s *Set) mergeMap(m, later *keyMap) {
 	if later.cleared {
 		s.clearAll(m)
-		m.keys.reserve(later.keys.n)
-		for k := range later.keys.all {
-			s.adopt(m, k)
+	}
+	m.frozen = true
+	if later.cleared || m.n == 0 && !m.cleared {
+		*m = *later
+		m.frozen = true
+		for _, k := range m.all {
+			s.count(k)
 		}
 		return
 	}
-	m.keys.reserve(m.keys.n + later.keys.n)
-	for k := range later.keys.all {
-		held := m.keys.find(k.hash, k.name)
+	m.reserve(m.n + later.n)
+	for _, k := range later.all {
+		hash := k.hash()
+		i := m.place(hash, k.Name())
 		switch {
-		case k.cleared && !m.cleared:
-			if held != nil {
-				s.drop(m, held)
+		case k.Cleared() && !m.cleared:
+			if i != noRow {
+				s.drop(m, i)
 			}
-			s.adopt(m, k)
-		case k.cleared || held == nil && m.cleared:
-			if held != nil {
-				s.drop(m, held)
+			s.adopt(m, hash, k)
+		case k.Cleared() || i == noRow && m.cleared:
+			if i != noRow {
+				s.drop(m, i)
 			}
-			s.adoptCleared(m, k)
-		case held == nil:
-			s.adopt(m, k)
+			s.layRows(m, s.add(m, hash, k.Name()), k, true)
+		case i == noRow:
+			s.adopt(m, hash, k)
 		default:
-			s.mergeKey(m, held, k)
+			m.detach(i)
+			s.layRows(m, i, k, m.cleared || m.key(i).Cleared())
 		}
 	}
-}
-
-// adopt puts k into m as it is.
-func (s *Set) adopt(m *keyMap, k *Key) {
-	s.add(m, k)
-	s.rows += k.ops()
-	s.bytes += k.bytes()
-}
-
-// adoptCleared puts k into m, which was cleared: none of its rows can be in SQL.
-func (s *Set) adoptCleared(m *keyMap, k *Key) {
-	left := s.newKey(k.name, k.hash)
-	s.layRows(left, k, true)
-	if left.ops() > 0 {
-		s.adopt(m, left)
+	if m.gaps > gapsMin && m.gaps*gapsFactor > m.words {
+		m.compact()
 	}
+}
+
+// adopt puts k of another set into m as it is.
+func (s *Set) adopt(m *keyMap, hash uint64, k *Key) {
+	s.count(k)
+	if b := k.big(); b != nil {
+		m.insert(hash, m.putBig(b))
+		return
+	}
+	m.insert(hash, m.copyOf(k, recordWords(len(k.bytes()))))
 }
 
 // overNothing makes r what it is where SQL has no row, and reports whether anything
@@ -83,24 +87,13 @@ func (r *Row) created() State {
 	return Put
 }
 
-func (s *Set) mergeKey(m *keyMap, held, later *Key) {
-	s.rows -= held.ops()
-	s.bytes -= held.bytes()
-	held.detach()
-	s.layRows(held, later, m.cleared || held.cleared)
-	s.rows += held.ops()
-	s.bytes += held.bytes()
-	if held.ops() == 0 {
-		s.drop(m, held)
-	}
-}
-
-// layRows merges later's rows into k. cleared says that SQL has none of them once what
-// came before is in.
-func (s *Set) layRows(k, later *Key, cleared bool) {
+// layRows merges later's rows into the key in a slot, which nobody reads, and drops it if
+// nothing is left. cleared says that SQL has none of them once what came before is in.
+func (s *Set) layRows(m *keyMap, i int, later *Key, cleared bool) {
 	var buf [64]byte
 	for r := range later.Each {
 		id := appendID(buf[:0], r.Table, r.Name)
+		k := m.key(i)
 		at := k.find(id)
 		if at != noRow {
 			was := viewOf(k.row(at))
@@ -112,15 +105,18 @@ func (s *Set) layRows(k, later *Key, cleared bool) {
 		there := !cleared || r.overNothing()
 		switch {
 		case at == noRow && there:
-			k.add(id, r, s.cells)
+			s.addRow(m, i, id, r, s.cells)
 		case at == noRow:
 		case there:
-			k.replace(at, id, r, s.cells)
+			s.replaceRow(m, i, at, id, r, s.cells)
 		default:
-			k.remove(at)
+			s.removeRow(m, i, at)
 		}
 	}
 	clear(s.cells)
+	if m.key(i).ops() == 0 {
+		s.drop(m, i)
+	}
 }
 
 // merge makes r, but for its cells, what it is after later, and appends what these then

@@ -22,7 +22,7 @@ type Rows interface {
 // Laying the same changes again changes nothing.
 func (s *Set) Overlay(space uint16, db uint8, key string, rows Rows) (dirty bool) {
 	cleared, k := s.Cleared(space, db), s.Find(space, db, key)
-	if cleared || k != nil && k.cleared {
+	if cleared || k != nil && k.Cleared() {
 		rows.Clear()
 	}
 	if k == nil {
@@ -53,8 +53,8 @@ func (s *Set) Changes(yield func(change.Placed) bool) bool {
 			if m.cleared && !yield(change.Placed{Change: c}) {
 				return false
 			}
-			for k := range m.keys.all {
-				c.Key = k.name
+			for _, k := range m.all {
+				c.Key = k.Name()
 				if !k.changes(c, yield) {
 					return false
 				}
@@ -66,7 +66,7 @@ func (s *Set) Changes(yield func(change.Placed) bool) bool {
 
 func (k *Key) changes(c change.Change, yield func(change.Placed) bool) bool {
 	c.Op = change.Clear
-	if k.cleared && !yield(change.Placed{Change: c}) {
+	if k.Cleared() && !yield(change.Placed{Change: c}) {
 		return false
 	}
 	var cells []change.Cell // of this row, behind those of others

@@ -71,8 +71,7 @@ func (cells Cells) Len() (n int) {
 	return n
 }
 
-// A set keeps a row as bytes, so that a dirty key is two or three places in memory and
-// nothing that the garbage collector has to follow:
+// A set keeps a row as bytes:
 //
 //	size    uvarint, of all that follows
 //	id      table: uvarint; length of the row's tuple: uvarint; the tuple
@@ -92,8 +91,8 @@ func appendID(dst []byte, table uint16, name string) []byte {
 	return append(dst, name...)
 }
 
-// appendRow appends a row of these parts.
-func appendRow(dst, id []byte, state State, known change.Known, seq uint64, cells []change.Cell) []byte {
+// bodySize is the size of a row of these parts without that of the size before it.
+func bodySize(id []byte, seq uint64, cells []change.Cell) int {
 	size := len(id) + 1
 	if seq != 0 {
 		size += 8
@@ -101,11 +100,16 @@ func appendRow(dst, id []byte, state State, known change.Known, seq uint64, cell
 	for i := range cells {
 		size += change.CellSize(&cells[i])
 	}
-	dst = slices.Grow(dst, size+change.UvarintSize(uint64(size)))
-	dst = append(binary.AppendUvarint(dst, uint64(size)), id...)
-	head := byte(state) | byte(known)<<headKnown
-	if seq != 0 {
-		dst = binary.LittleEndian.AppendUint64(append(dst, head|headSeq), seq)
+	return size
+}
+
+// appendRow appends a row: the id is its, r has the rest but the cells. body is the row's
+// bodySize.
+func appendRow(dst []byte, body int, id []byte, r Row, cells []change.Cell) []byte {
+	dst = append(binary.AppendUvarint(dst, uint64(body)), id...)
+	head := byte(r.State) | byte(r.Known)<<headKnown
+	if r.Seq != 0 {
+		dst = binary.LittleEndian.AppendUint64(append(dst, head|headSeq), r.Seq)
 	} else {
 		dst = append(dst, head)
 	}

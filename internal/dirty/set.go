@@ -22,20 +22,12 @@ import (
 // never repeat, since a record is longer than the number of its changes.
 func SeqOf(position uint64, n, i int) uint64 { return position - uint64(n) + uint64(i) + 1 }
 
-// What a set costs beside the bytes of its rows; measured by
+// What a set costs beside the bytes of names and rows; measured by
 // TestBytesAreNearWhatTheHeapSays.
 const (
-	keyOverhead = 110 // a Key, and its place in the index
-	rowOverhead = 32  // of a row with a tuple: what its room is larger, or its place in a rowTable
+	keyOverhead = 28 // a Key, its place in the index, and what its record is larger
+	rowOverhead = 32 // of a row of a key of many: its place in the rowTable, and what its room is larger
 )
-
-// rowBytes returns what a row costs.
-func rowBytes(row []byte) int64 {
-	if id := idOf(row); id[len(id)-1] == 0 { // no tuple
-		return int64(len(row))
-	}
-	return int64(len(row)) + rowOverhead
-}
 
 // Set is one shard's dirty set. It is not safe for concurrent use: the shard's
 // lock guards it.
@@ -46,15 +38,8 @@ type Set struct {
 	rows   int
 	bytes  int64
 	keys   int
-	room   []Key         // not used yet
-	spare  []*Key        // not used any more
 	cells  []change.Cell // for use within a call
-}
-
-// keyMap is the keys of one space in one database.
-type keyMap struct {
-	keys    index
-	cleared bool // ClearTable came
+	row    []byte        // the same
 }
 
 // New returns an empty set for the tables in def, which may not change while the
@@ -64,8 +49,7 @@ func New(def change.Dictionary, rowsHint int) *Set { return &Set{def: def, hint:
 // Rows returns the number of operations held: rows, cleared keys, cleared tables.
 func (s *Set) Rows() int { return s.rows }
 
-// Bytes returns the memory that the set holds, estimated within about a fifth. The names
-// of keys, which the keyspace shares, count in full: only the set may be left to hold them.
+// Bytes returns the memory that the set holds, estimated within about a fifth.
 func (s *Set) Bytes() int64 { return s.bytes }
 
 // Keys returns the number of dirty keys.
@@ -74,8 +58,8 @@ func (s *Set) Keys() int { return s.keys }
 // Empty reports whether nothing is dirty.
 func (s *Set) Empty() bool { return s.rows == 0 }
 
-// Apply coalesces c, whose place is seq, into the set. It keeps c.Key and copies the
-// rest. Changes come in the order in which they were made.
+// Apply coalesces c, whose place is seq, into the set. It keeps
+// nothing of c. Changes come in the order in which they were made.
 //
 // ClearTable speaks of the table's whole space, as Clear does, and of c.DB alone
 // if the table is PerDB. It has to be applied to the set of every shard.
@@ -84,9 +68,12 @@ func (s *Set) Apply(c *change.Change, seq uint64) { s.ApplyHashed(c, keyhash.Str
 // ApplyHashed is Apply for a caller that has the hash of c.Key.
 func (s *Set) ApplyHashed(c *change.Change, hash, seq uint64) {
 	m := s.mapOf(s.def[c.Table].Space, c.DB)
+	if m.untidy {
+		m.tidy()
+	}
 	switch c.Op {
 	case change.Clear:
-		s.clear(m, hash, c.Key)
+		s.clear(m, hash, c.Key, m.place(hash, c.Key))
 	case change.ClearTable:
 		s.clearAll(m)
 	case change.Delete:
@@ -102,7 +89,7 @@ func (s *Set) ApplyHashed(c *change.Change, hash, seq uint64) {
 // changes.
 func (s *Set) Find(space uint16, db uint8, key string) *Key {
 	if int(space) < len(s.spaces) && int(db) < len(s.spaces[space]) {
-		return s.spaces[space][db].keys.find(keyhash.String(key), key)
+		return s.spaces[space][db].find(keyhash.String(key), key)
 	}
 	return nil
 }
@@ -117,24 +104,12 @@ func (s *Set) Cleared(space uint16, db uint8) bool {
 func (s *Set) EachKey(f func(space uint16, db uint8, key string, k *Key)) {
 	for space := range s.spaces {
 		for db := range s.spaces[space] {
-			slots := s.spaces[space][db].keys.slots
-			for i := range slots {
-				if later := i + 2*fetchAhead; later < len(slots) {
-					slots[later].to.Fetch()
-				}
-				if later := i + fetchAhead; later < len(slots) {
-					slots[later].to.FetchRows()
-				}
-				if k := slots[i].to; k != nil {
-					f(uint16(space), uint8(db), k.name, k)
-				}
+			for _, k := range s.spaces[space][db].all {
+				f(uint16(space), uint8(db), k.Name(), k)
 			}
 		}
 	}
 }
-
-// fetchAhead is how many keys before its turn a key is fetched from memory.
-const fetchAhead = 8
 
 // EachCleared calls f for every space and database of which Cleared is true.
 func (s *Set) EachCleared(f func(space uint16, db uint8)) {
@@ -157,68 +132,55 @@ func (s *Set) mapOf(space uint16, db uint8) *keyMap {
 	return &s.spaces[space][db]
 }
 
-// keysAtOnce is the most keys that are made in one allocation.
-const keysAtOnce = 32
-
-// newKey returns a key that is in no index yet.
-func (s *Set) newKey(name string, hash uint64) *Key {
-	var k *Key
-	if last := len(s.spare) - 1; last >= 0 {
-		k, s.spare = s.spare[last], s.spare[:last]
-	} else {
-		if len(s.room) == 0 {
-			s.room = make([]Key, min(1+s.keys/4, keysAtOnce))
-		}
-		k, s.room = &s.room[0], s.room[1:]
+// add puts a key, whose name m does not have, into m, and returns its slot.
+func (s *Set) add(m *keyMap, hash uint64, name string) int {
+	if m.n == 0 {
+		m.reserve(s.hint)
 	}
-	k.name, k.hash = name, hash
-	return k
-}
-
-// add puts k, whose name m does not have, into m.
-func (s *Set) add(m *keyMap, k *Key) {
-	if m.keys.n == 0 {
-		m.keys.reserve(s.hint)
-	}
-	m.keys.insert(k.hash, k)
+	i := m.newKey(hash, name)
 	s.keys++
-	s.bytes += keyOverhead + int64(len(k.name))
+	s.bytes += keyOverhead + int64(len(name))
+	return i
 }
 
-// drop removes k from m with all that it holds.
-func (s *Set) drop(m *keyMap, k *Key) {
-	m.keys.remove(m.keys.place(k.hash, k.name))
-	s.discount(k)
-	*k = Key{} // a key that comes and goes may not fill memory
-	s.spare = append(s.spare, k)
+// drop removes the key in a slot with all that it holds.
+func (s *Set) drop(m *keyMap, i int) {
+	s.discount(m.key(i))
+	m.dropKey(i)
 }
 
-// discount takes what k holds from the totals.
+// count adds what k holds to the totals.
+func (s *Set) count(k *Key) {
+	s.keys++
+	s.rows += k.ops()
+	s.bytes += k.size()
+}
+
+// discount takes it from them.
 func (s *Set) discount(k *Key) {
 	s.keys--
 	s.rows -= k.ops()
-	s.bytes -= keyOverhead + int64(len(k.name)) + k.bytes()
+	s.bytes -= k.size()
 }
 
 func (s *Set) put(m *keyMap, hash uint64, c *change.Change, seq uint64) {
-	k := m.keys.find(hash, c.Key)
+	i := m.place(hash, c.Key)
 	if c.Known == change.Unknown && c.Table == change.StringsTable && s.def[c.Table].PerDB {
 		// The string is new whole, and whatever else the key was goes. Only a clear says
 		// so under all that may be merged with it.
-		s.clear(m, hash, c.Key)
-		k = m.keys.find(hash, c.Key)
+		i = s.clear(m, hash, c.Key, i)
 	}
-	if k == nil {
-		k = s.newKey(c.Key, hash)
-		s.add(m, k)
+	if i == noRow {
+		i = s.add(m, hash, c.Key)
 	}
+	k := m.key(i)
 	var buf [64]byte
 	id, at := appendID(buf[:0], c.Table, c.Row), noRow
-	if c.Known != change.Absent || k.removed {
+	if c.Known != change.Absent || k.flags&keyRemoved != 0 {
 		at = k.find(id) // a row that was not there is not dirty, unless it was removed
 	}
 	if at == noRow {
-		s.putNew(m, k, id, c, seq)
+		s.putNew(m, i, id, c, seq)
 		return
 	}
 	row := k.row(at)
@@ -226,22 +188,20 @@ func (s *Set) put(m *keyMap, hash uint64, c *change.Change, seq uint64) {
 	if s := State(row[head] & headState); s != Delete && s != Gone && overwrite(cellsOf(row, head), c.Cells) {
 		return
 	}
-	s.bytes -= rowBytes(row)
 	r := viewOf(row)
 	r.putOver(c.Op == change.Append, seq)
 	s.cells = mergeCells(r.Cells.AppendTo(s.cells[:0]), c.Cells)
-	k.replace(at, id, r, s.cells)
+	s.replaceRow(m, i, at, id, r, s.cells)
 	clear(s.cells)
-	s.bytes += rowBytes(k.row(at))
 }
 
 // putNew puts in a row that is not there.
-func (s *Set) putNew(m *keyMap, k *Key, id []byte, c *change.Change, seq uint64) {
+func (s *Set) putNew(m *keyMap, i int, id []byte, c *change.Change, seq uint64) {
 	r, cells := Row{State: Put, Known: c.Known}, c.Cells
 	if c.Op == change.Append {
 		r.State, r.Seq = Append, seq
 	}
-	if c.Op == change.Append || k.cleared || m.cleared {
+	if c.Op == change.Append || m.cleared || m.key(i).Cleared() {
 		r.Known = change.Absent
 	}
 	if !sorted(cells) {
@@ -249,68 +209,86 @@ func (s *Set) putNew(m *keyMap, k *Key, id []byte, c *change.Change, seq uint64)
 		cells = s.cells
 		defer clear(s.cells)
 	}
-	s.rows++
-	s.bytes += rowBytes(k.add(id, r, cells))
+	s.addRow(m, i, id, r, cells)
 }
 
-func (s *Set) delete(m *keyMap, hash uint64, c *change.Change) {
-	k := m.keys.find(hash, c.Key)
-	var buf [64]byte
-	id, at := appendID(buf[:0], c.Table, c.Row), noRow
-	if k != nil {
-		at = k.find(id)
+// addRow is keyMap.addRow with the totals.
+func (s *Set) addRow(m *keyMap, i int, id []byte, r Row, cells []change.Cell) {
+	s.rows++
+	s.bytes += int64(m.addRow(i, id, r, cells))
+	rows := m.key(i).rows()
+	s.bytes += manyOverhead(rows) - manyOverhead(rows-1)
+}
+
+// replaceRow is keyMap.replaceRow with the totals. The parts may share bytes of the former
+// row.
+func (s *Set) replaceRow(m *keyMap, i, at int, id []byte, r Row, cells []change.Cell) {
+	body := bodySize(id, r.Seq, cells)
+	s.row = appendRow(s.row[:0], body, id, r, cells)
+	s.bytes += int64(m.replaceRow(i, at, r.State, s.row))
+	if cap(s.row) > rowKept {
+		s.row = nil
 	}
-	cleared := m.cleared || k != nil && k.cleared
+}
+
+// rowKept is the largest room for a row that is kept.
+const rowKept = 4 << 10
+
+func (s *Set) delete(m *keyMap, hash uint64, c *change.Change) {
+	i := m.place(hash, c.Key)
+	var buf [64]byte
+	id, at, cleared := appendID(buf[:0], c.Table, c.Row), noRow, m.cleared
+	if i != noRow {
+		at, cleared = m.key(i).find(id), cleared || m.key(i).Cleared()
+	}
 	switch {
 	case at == noRow && cleared:
 	case at == noRow:
-		if k == nil {
-			k = s.newKey(c.Key, hash)
-			s.add(m, k)
+		if i == noRow {
+			i = s.add(m, hash, c.Key)
 		}
-		s.rows++
-		s.bytes += rowBytes(k.add(id, Row{State: Delete}, nil))
+		s.addRow(m, i, id, Row{State: Delete}, nil)
 	case cleared:
-		s.removeRow(m, k, at)
+		s.removeRow(m, i, at)
+		if m.key(i).ops() == 0 {
+			s.drop(m, i)
+		}
 	default:
-		row := k.row(at)
-		s.bytes -= rowBytes(row)
-		r := viewOf(row)
+		r := viewOf(m.key(i).row(at))
 		r.remove()
-		k.replace(at, id, r, nil)
-		s.bytes += rowBytes(k.row(at))
+		s.replaceRow(m, i, at, id, r, nil)
 	}
 }
 
-// removeRow takes out the row at a place, and k if nothing is left of it.
-func (s *Set) removeRow(m *keyMap, k *Key, at int) {
+// removeRow takes out the row at a place.
+func (s *Set) removeRow(m *keyMap, i, at int) {
+	k := m.key(i)
+	rows := k.rows()
 	s.rows--
-	s.bytes -= rowBytes(k.row(at))
-	k.remove(at)
-	if k.ops() == 0 {
-		s.drop(m, k)
-	}
+	s.bytes -= int64(k.removeRow(at)) + manyOverhead(rows) - manyOverhead(rows-1)
 }
 
-func (s *Set) clear(m *keyMap, hash uint64, name string) {
-	if k := m.keys.find(hash, name); k != nil {
-		s.drop(m, k)
+// clear removes all rows of the key, which is in slot i if that is not noRow. It returns
+// the key's slot then, noRow if nothing has to be held of it.
+func (s *Set) clear(m *keyMap, hash uint64, name string, i int) int {
+	if i != noRow {
+		s.drop(m, i)
 	}
 	if m.cleared {
-		return
+		return noRow
 	}
-	k := s.newKey(name, hash)
-	k.cleared = true
-	s.add(m, k)
+	i = s.add(m, hash, name)
+	m.key(i).flags |= keyCleared
 	s.rows++
+	return i
 }
 
 func (s *Set) clearAll(m *keyMap) {
-	for k := range m.keys.all {
+	for _, k := range m.all {
 		s.discount(k)
 	}
 	if !m.cleared {
 		s.rows++
 	}
-	m.keys, m.cleared = index{}, true
+	*m = keyMap{cleared: true}
 }

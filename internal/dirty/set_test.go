@@ -134,7 +134,7 @@ func dump(s *Set) map[string]string {
 	d := map[string]string{"size": fmt.Sprint(s.rows, s.keys, s.bytes)}
 	s.EachCleared(func(space uint16, db uint8) { d[fmt.Sprint(space, db)] = "cleared" })
 	s.EachKey(func(space uint16, db uint8, key string, k *Key) {
-		d[fmt.Sprint(space, db, key)] = fmt.Sprint(k.cleared)
+		d[fmt.Sprint(space, db, key)] = fmt.Sprint(k.Cleared())
 		for r := range k.Each {
 			d[fmt.Sprint(space, db, key, r.Table, r.Name)] = fmt.Sprint(r.State, r.Known, r.Seq, r.Cells.AppendTo(nil))
 		}
@@ -159,7 +159,7 @@ func recount(t *testing.T, s *Set) {
 		if k.ops() == 0 {
 			t.Errorf("key %s holds nothing", name)
 		}
-		rows, keys, bytes = rows+k.ops(), keys+1, bytes+keyOverhead+int64(len(name))+k.bytes()
+		rows, keys, bytes = rows+k.ops(), keys+1, bytes+k.size()
 	})
 	if rows != s.Rows() || keys != s.Keys() || bytes != s.Bytes() {
 		t.Errorf("counted %d rows, %d keys, %d bytes; the set says %d, %d, %d", rows, keys, bytes, s.Rows(), s.Keys(), s.Bytes())

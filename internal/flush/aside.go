@@ -2,6 +2,7 @@ package flush
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -254,9 +255,11 @@ func (l *letter) size() int64 {
 	return int64(n)
 }
 
-// identify finds the table of the dictionary that a letter is about, by names.
+// identify finds the table of the dictionary that a letter is about, by names. The letter
+// gets values of its own: those of a batch would hold a large part of it and of its cut.
 func (a *aside) identify(from sink.Letter) *letter {
 	l := &letter{Letter: from}
+	l.Key, l.Vals = ownValues(from.Key), ownValues(from.Vals)
 	for i := range a.def {
 		def := &a.def[i]
 		if def.Name == from.Table && def.Schema == from.Schema && a.fits(l, def) {
@@ -265,6 +268,16 @@ func (a *aside) identify(from sink.Letter) *letter {
 		}
 	}
 	return l
+}
+
+func ownValues(vals []value.Value) []value.Value {
+	own := slices.Clone(vals)
+	for i, v := range own {
+		if v.Kind() == value.Bytes {
+			own[i] = value.OfString(strings.Clone(v.String()))
+		}
+	}
+	return own
 }
 
 // fits takes a letter's key apart by def, and reports whether it has the right
