@@ -1,6 +1,7 @@
 package lull
 
 import (
+	"context"
 	"math"
 	"slices"
 	"sync"
@@ -179,6 +180,55 @@ func (db *DB) width(table uint16) int {
 // clean reports whether SQL has everything that an entry shows.
 func (db *DB) clean(e *keyspace.Entry) bool { return e.Cut <= db.settledGeneration.Load() }
 
+const (
+	// cutTries is how often a cut tries to get all locks without waiting for one, and
+	// cutPause how long it lets writers go on in between.
+	cutTries = 100
+	cutPause = 100 * time.Microsecond
+	// cutSpins is how often it looks whether a lock is free by then, for longer than most
+	// units have it: some ten microseconds.
+	cutSpins = 5000
+)
+
+// lockForCut locks all shards and returns when it began to. Whoever waits for a lock while
+// it has others stops writers for as long as the machine takes to wake it, or to go on with
+// the unit that has the lock: that is milliseconds where processors are busy. So it
+// gives all back and tries again.
+func (db *DB) lockForCut() (began time.Time) {
+	for range cutTries {
+		began = db.opts.world.Now()
+		if db.tryLockAll() {
+			return began
+		}
+		db.noteCut(began)
+		db.opts.world.Wait(context.Background(), cutPause, nil)
+	}
+	began = db.opts.world.Now()
+	all := allShards()
+	db.lock(&all)
+	return began
+}
+
+// tryLockAll locks all shards, or none if one is not free soon.
+func (db *DB) tryLockAll() bool {
+	for i := range db.shards {
+		for spins := 0; !db.shards[i].mu.TryLock(); spins++ {
+			if spins == cutSpins {
+				for j := range i {
+					db.shards[j].mu.Unlock()
+				}
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// noteCut notes for how long writers were stopped.
+func (db *DB) noteCut(began time.Time) {
+	db.stats.cutLongest.Store(max(db.stats.cutLongest.Load(), int64(db.opts.world.Since(began))))
+}
+
 // cut takes the dirty sets of all shards away at one position and leaves empty ones.
 // Writers stand still for as long as it takes to swap the pointers.
 func (db *DB) cut() *dirty.Cut {
@@ -187,8 +237,7 @@ func (db *DB) cut() *dirty.Cut {
 	for i := range fresh {
 		fresh[i] = dirty.New(db.dictionary, 0)
 	}
-	all := allShards()
-	db.lock(&all)
+	began := db.lockForCut()
 	for i := range db.shards {
 		sh := &db.shards[i]
 		sets[i], sh.dirty = sh.dirty, fresh[i]
@@ -199,7 +248,9 @@ func (db *DB) cut() *dirty.Cut {
 	generation := db.shards[0].generation
 	c := dirty.NewCut(db.position(), time.UnixMilli(db.firstDirty.Swap(0)), sets)
 	db.cuts.add(c, generation)
+	all := allShards()
 	db.unlock(&all)
+	db.noteCut(began)
 	db.countCuts()
 	return c
 }

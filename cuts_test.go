@@ -124,3 +124,23 @@ func TestCheckpointBehindTheCutItStandsFor(t *testing.T) {
 		t.Errorf("a replay up to %d found the checkpoints %+v, want that of (%d, %d]", position, c, base, position)
 	}
 }
+
+// TestACutWaitsForNoLockWhileItHasOthers: a unit may have its shard for long, or lose the
+// processor meanwhile. Those of other shards may not have to wait for it.
+func TestACutWaitsForNoLockWhileItHasOthers(t *testing.T) {
+	db := &DB{}
+	db.shards[100].mu.Lock()
+	if db.tryLockAll() {
+		t.Fatal("all shards were locked, and one was before")
+	}
+	for i := range db.shards {
+		if free := db.shards[i].mu.TryLock(); free != (i != 100) {
+			t.Errorf("shard %d is free: %v", i, free)
+		} else if free {
+			db.shards[i].mu.Unlock()
+		}
+	}
+	if db.shards[100].mu.Unlock(); !db.tryLockAll() {
+		t.Error("nobody has a shard, and not all could be locked")
+	}
+}

@@ -12,6 +12,7 @@ type counters struct {
 	loads, loadQueries atomic.Uint64
 	expired, evicted   atomic.Uint64
 	slowed, waited     atomic.Uint64
+	cutLongest         atomic.Int64 // ns
 }
 
 // Stats is a snapshot of what the engine does and how it is. Counts begin at the
@@ -59,6 +60,8 @@ type FlushStats struct {
 	Batches, Rows, Statements uint64
 	Pending                   int // operations of the cut that is on its way
 	LastDuration, Duration    time.Duration
+	// CutLongest is the longest that taking a cut stopped writers.
+	CutLongest time.Duration
 	// CPU is what flushing took of it, without what the garbage collector and drivers do
 	// for it on other threads. 0 where the system does not tell (it does on Linux).
 	CPU                time.Duration
@@ -166,7 +169,8 @@ func (db *DB) flushStats() FlushStats {
 		Paused: f.Paused, CatchingUp: f.CatchingUp, FlushedAt: f.FlushedAt, Position: f.Mark.Position,
 		Batches: f.Batches, Rows: f.Rows, Statements: f.Statements, Pending: f.Pending,
 		LastDuration: f.LastDuration, Duration: f.DurationsSum, CPU: f.CPU,
-		Retries: f.Retries, Ambiguous: f.Ambiguous, Conflicts: f.Conflicts,
+		CutLongest: time.Duration(db.stats.cutLongest.Load()),
+		Retries:    f.Retries, Ambiguous: f.Ambiguous, Conflicts: f.Conflicts,
 		RowsPerSecond: f.RowsPerSecond, ChangesPerSecond: f.ChangesPerSecond, Coalesced: f.Coalesced,
 		Letters: f.Letters, LetterBytes: f.LetterBytes, Refused: f.Refused,
 		ParkedTables: f.ParkedTables, ParkedChanges: f.Parked,

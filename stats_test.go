@@ -34,7 +34,7 @@ func TestStatsSayWhatIsBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = db.Stats()
-	if s.Dirty.Rows != 0 || s.Flush.Lag != 0 || s.Dirty.OldestAge != 0 || s.Flush.Rows != 2 || s.Flush.Batches == 0 || s.Flush.Coalesced != 2.5 {
+	if s.Dirty.Rows != 0 || s.Flush.Lag != 0 || s.Dirty.OldestAge != 0 || s.Flush.Rows != 2 || s.Flush.Batches == 0 || s.Flush.Coalesced != 2.5 || s.Flush.CutLongest <= 0 {
 		t.Errorf("after the flush: %+v", s)
 	}
 	if len(s.Tables) != 1 || s.Tables[0].Name != "lull_strings" || s.Tables[0].Operations != 2 {

@@ -58,6 +58,7 @@ func (s *Server) infoLull(b *infoText) {
 	b.line("lull_flushed_batches", st.Flush.Batches)
 	b.line("lull_flushed_rows", st.Flush.Rows)
 	b.line("lull_flush_last_ms", milliseconds(st.Flush.LastDuration))
+	b.line("lull_cut_longest_us", st.Flush.CutLongest.Microseconds())
 	b.line("lull_flush_cpu_seconds", fmt.Sprintf("%.6f", st.Flush.CPU.Seconds()))
 	b.line("lull_coalesced", fmt.Sprintf("%.2f", st.Flush.Coalesced))
 	b.line("lull_rows_per_second", int64(st.Flush.RowsPerSecond))

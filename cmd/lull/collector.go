@@ -119,6 +119,7 @@ var flushMetrics = []metric{
 	{"lull_flush_statements_total", "SQL statements sent.", counter, func(s *lull.Stats) float64 { return float64(s.Flush.Statements) }},
 	{"lull_flush_duration_seconds_total", "Time from sending a batch to its commit, of all together.", counter, func(s *lull.Stats) float64 { return s.Flush.Duration.Seconds() }},
 	{"lull_flush_last_duration_seconds", "The same of the last batch.", gauge, func(s *lull.Stats) float64 { return s.Flush.LastDuration.Seconds() }},
+	{"lull_cut_max_duration_seconds", "The longest that taking away what is dirty stopped writers.", gauge, func(s *lull.Stats) float64 { return s.Flush.CutLongest.Seconds() }},
 	{"lull_flush_cpu_seconds_total", "CPU time of the flusher's thread, without the garbage collector's work; 0 where the system does not tell.", counter, func(s *lull.Stats) float64 { return s.Flush.CPU.Seconds() }},
 	{"lull_flush_retries_total", "Attempts after an error that passes.", counter, func(s *lull.Stats) float64 { return float64(s.Flush.Retries) }},
 	{"lull_flush_conflicts_total", "Those of the retries that came of deadlocks and locks of other transactions.", counter, func(s *lull.Stats) float64 { return float64(s.Flush.Conflicts) }},
