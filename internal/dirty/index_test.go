@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/keyhash"
 )
 
@@ -39,6 +40,21 @@ func TestKeyMapIsAMap(t *testing.T) {
 	}
 	if seen != len(want) {
 		t.Errorf("%d keys are listed, wanted %d", seen, len(want))
+	}
+}
+
+// TestRowsAreGuessedByTheirNames: who comes to a row soon knows the hash of its name.
+func TestRowsAreGuessedByTheirNames(t *testing.T) {
+	s := New(testDef, 0)
+	for i := range 100 {
+		s.Apply(&change.Change{Op: change.Set, Table: 3, Key: "board", Row: fmt.Sprint("member:", i)}, 1)
+	}
+	k := s.Find(0, 0, "board")
+	for i := range 100 {
+		name := fmt.Sprint("member:", i)
+		if row := k.many().guess(keyhash.String(name)); row == nil || viewOf(rowOf(row)).Name != name {
+			t.Errorf("%s is not found", name)
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ type rowTable struct {
 }
 
 type rowSlot struct {
-	hash uint64 // of the id
+	hash uint64 // of the row's name
 	to   *byte  // nil: free
 }
 
@@ -23,7 +23,7 @@ func (x *rowTable) find(id []byte) int {
 	if x.n == 0 {
 		return noRow
 	}
-	hash := keyhash.Bytes(id)
+	hash := hashOf(id)
 	for i := x.home(hash); x.slots[i].to != nil; i = (i + 1) & (len(x.slots) - 1) {
 		if x.slots[i].hash == hash && hasID(rowOf(x.slots[i].to), id) {
 			return i
@@ -34,7 +34,14 @@ func (x *rowTable) find(id []byte) int {
 
 // put adds a row, whose id must not be there.
 func (x *rowTable) put(id, row []byte) {
-	x.insert(keyhash.Bytes(id), unsafe.SliceData(row))
+	x.insert(hashOf(id), unsafe.SliceData(row))
+}
+
+// hashOf returns the hash of the row's name, which is known to those who ask for it ahead.
+func hashOf(id []byte) uint64 {
+	_, table := binary.Uvarint(id)
+	_, size := binary.Uvarint(id[table:])
+	return keyhash.Bytes(id[table+size:])
 }
 
 // insert puts in what is not there.
