@@ -1,6 +1,9 @@
 package lull
 
-import "github.com/lullcache/lull/internal/keyspace"
+import (
+	"github.com/lullcache/lull/internal/dirty"
+	"github.com/lullcache/lull/internal/keyspace"
+)
 
 // ApproachMax is how many keys Session.Approach looks at.
 const ApproachMax = 32
@@ -10,56 +13,52 @@ const ApproachMax = 32
 // each unit would wait for its own. Nothing changes. Keys beyond ApproachMax, and
 // those whose shards are locked, are left alone.
 func (s *Session) Approach(keys [][]byte) {
-	var hashes [ApproachMax]uint64
-	keys = keys[:min(len(keys), ApproachMax)]
-	for i, k := range keys {
-		hashes[i] = keyspace.Hash64(k)
-		if sh := s.approached(hashes[i]); sh != nil {
-			sh.dbs[s.sel].Approach(hashes[i])
-			sh.dirty.Approach(0, s.sel, hashes[i])
-			sh.mu.Unlock()
-		}
+	var found [ApproachMax]struct {
+		shard *shard
+		hash  uint64
+		entry *keyspace.Entry
+		dirty *dirty.Key
 	}
-	for i := range keys {
-		if sh := s.approached(hashes[i]); sh != nil {
-			sh.dbs[s.sel].Guess(hashes[i])
-			sh.dirty.Guess(0, s.sel, hashes[i])
-			sh.mu.Unlock()
-		}
-	}
-	for i := range keys {
-		// What was found before may have moved to where this lock does not guard it.
-		if sh := s.approached(hashes[i]); sh != nil {
-			if e := sh.dbs[s.sel].Guess(hashes[i]); e != nil {
-				e.Approach()
+	var locked lockSet // until all is done: what was found may move
+	n := 0
+	for _, k := range keys[:min(len(keys), ApproachMax)] {
+		hash := keyspace.Hash64(k)
+		i := shardOf(hash)
+		sh := &s.db.shards[i]
+		if !locked.has(i) {
+			if !sh.mu.TryLock() {
+				continue
 			}
-			if k := sh.dirty.Guess(0, s.sel, hashes[i]); k != nil {
-				k.Approach()
-			}
-			sh.mu.Unlock()
+			locked.add(i)
+		}
+		if sh.dbs[s.sel] != nil {
+			found[n].shard, found[n].hash = sh, hash
+			n++
+			sh.dbs[s.sel].Approach(hash)
+			sh.dirty.Approach(0, s.sel, hash)
 		}
 	}
-}
-
-// approached returns the shard of a hash, locked; nil if it is locked already, or
-// holds no keys of the session's database.
-func (s *Session) approached(hash uint64) *shard {
-	sh := &s.db.shards[shardOf(hash)]
-	if !sh.mu.TryLock() {
-		return nil
+	for i := range found[:n] {
+		f := &found[i]
+		f.entry = f.shard.dbs[s.sel].Guess(f.hash)
+		f.dirty = f.shard.dirty.Guess(0, s.sel, f.hash)
 	}
-	if sh.dbs[s.sel] == nil {
-		sh.mu.Unlock()
-		return nil
+	for i := range found[:n] {
+		if e := found[i].entry; e != nil {
+			e.Approach()
+		}
+		if k := found[i].dirty; k != nil {
+			k.Approach()
+		}
 	}
-	return sh
+	s.db.unlock(&locked)
 }
 
 // ApproachMembers is Approach for units on several members, or fields, of one key.
 func (s *Session) ApproachMembers(key []byte, members [][]byte) {
 	hash := keyspace.Hash64(key)
-	sh := s.approached(hash)
-	if sh == nil {
+	sh := &s.db.shards[shardOf(hash)]
+	if !sh.mu.TryLock() {
 		return
 	}
 	defer sh.mu.Unlock()
