@@ -54,7 +54,9 @@ type Log struct {
 	frameBuf   []byte // buffer, for files that are not mapped
 	stats      Stats
 
-	syncing   sync.Mutex // held for the time of a sync; before mu
+	// syncing has one in it, which whoever syncs takes for as long, before mu. It is waited for
+	// through World: a process that a simulation ended keeps it.
+	syncing   chan struct{}
 	waitMu    sync.Mutex // guards what follows
 	gathering *waiters   // those whom the next sync will answer
 	expected  int        // how many they will be if all come back
@@ -78,10 +80,12 @@ func Open(o Options) (*Log, error) {
 		stopped:   ErrNotStarted,
 		want:      segmentsAhead,
 		gathering: newWaiters(),
+		syncing:   make(chan struct{}, 1),
 		wakeSync:  make(chan struct{}, 1),
 		wakeTend:  make(chan struct{}, 1),
 		readyMore: make(chan struct{}),
 	}
+	l.syncing <- struct{}{}
 	l.open, l.quit = context.WithCancel(context.Background())
 	l.room.Store(&roomState{err: ErrNotStarted, changed: make(chan struct{})})
 	if err := l.read(); err != nil {

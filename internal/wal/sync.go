@@ -140,8 +140,9 @@ func (l *Log) syncLoop() {
 // writes a mark that says so of the last records: without it their damage would
 // look like a torn tail.
 func (l *Log) syncOnce(idle bool) {
-	l.syncing.Lock()
-	defer l.syncing.Unlock()
+	if l.o.World.Wait(context.Background(), world.Never, l.syncing) {
+		defer func() { l.syncing <- struct{}{} }()
+	}
 	w := l.take()
 	defer l.answer(w)
 	l.mu.Lock()
