@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,6 +98,50 @@ func TestAnswersWaitForOneSync(t *testing.T) {
 	}
 	if n := db.Stats().Log.Syncs - before; n != 1 {
 		t.Errorf("%d syncs, wanted 1", n)
+	}
+}
+
+// endless is a client that is never done, until over.
+type endless struct {
+	net.Conn
+	over atomic.Bool
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.over.Load() {
+		return 0, io.EOF
+	}
+	return copy(p, "GET a\r\n"), nil
+}
+
+func (e *endless) Write(p []byte) (int, error) { return len(p), nil }
+func (e *endless) Close() error                { return nil }
+
+// TestAnEndlessClientKeepsNobodyWaiting: between two of its turns the worker asks who else
+// has something to read.
+func TestAnEndlessClientKeepsNobodyWaiting(t *testing.T) {
+	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckMemory})
+	client := &endless{}
+	w := &worker{p: s.poller, rank: 1}
+	w.more.push(newConn(s, client))
+	s.work.Add(1)
+	s.poller.over.Add(1)
+	go w.run()
+	eventually(t, "it asks", func() bool { return w.polls.Load() > 10 })
+	client.over.Store(true)
+}
+
+// TestAnswersDoNotWaitForEver: others always have something to read.
+func TestAnswersDoNotWaitForEver(t *testing.T) {
+	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckDisk})
+	s.poller.wake() // nobody takes the bell's ring yet
+	w := &worker{p: s.poller, rank: 1}
+	n := 0
+	for n <= gatherMax && w.gather() {
+		n++
+	}
+	if n != gatherMax {
+		t.Errorf("asked %d times, wanted %d", n, gatherMax)
 	}
 }
 

@@ -25,11 +25,35 @@ type worker struct {
 
 	events [eventsMax]unix.EpollEvent
 	n, at  int     // events that came, and are done
-	more   []*conn // with more to read, or answers to send
-	taken  int     // of more
+	sends  queue   // with answers to send
 	held   []*conn // with answers that wait for the disk
+	more   queue   // with more to read
+	round  int     // of more, those who have a turn before the system is asked again
+	asked  int     // how often it was since the first of held came
 
 	seen, seenPolls uint64 // the watch's
+}
+
+// queue is connections in the order in which they have their turn.
+type queue struct {
+	conns []*conn
+	taken int
+}
+
+func (q *queue) len() int            { return len(q.conns) - q.taken }
+func (q *queue) push(conns ...*conn) { q.conns = append(q.conns, conns...) }
+
+func (q *queue) pop() *conn {
+	c := q.conns[q.taken]
+	q.conns[q.taken] = nil
+	q.taken++
+	switch {
+	case q.taken == len(q.conns):
+		q.conns, q.taken = q.conns[:0], 0
+	case q.taken >= 1024: // it is never empty
+		q.conns, q.taken = append([]*conn(nil), q.conns[q.taken:]...), 0
+	}
+	return c
 }
 
 // run serves connections until there is nothing to do or another goroutine has the worker.
@@ -45,6 +69,11 @@ func (w *worker) run() {
 			if !w.gather() && !w.commit() {
 				return
 			}
+		case w.more.len() > 0:
+			if w.rank >= 0 {
+				w.ask(0)
+			}
+			w.round = w.more.len()
 		case w.rank < 0 || !w.poll():
 			return
 		}
@@ -67,12 +96,14 @@ func (w *worker) next() *conn {
 			return c
 		}
 	}
-	if w.taken == len(w.more) {
-		w.more, w.taken = w.more[:0], 0
-		return nil
+	if w.sends.len() > 0 {
+		return w.sends.pop()
 	}
-	w.taken++
-	return w.more[w.taken-1]
+	if w.round > 0 {
+		w.round--
+		return w.more.pop()
+	}
+	return nil
 }
 
 // ask asks the system which connections have something to read, and waits for one as
@@ -103,10 +134,15 @@ func (w *worker) poll() bool {
 	return true
 }
 
+// gatherMax bounds how long answers wait for others: all the time somebody may have
+// something to read.
+const gatherMax = 4
+
 // gather looks for more connections whose answers could wait for the disk together with
 // those that are held.
 func (w *worker) gather() bool {
-	return w.rank >= 0 && w.ask(0) > 0 && !w.p.srv.closing.Load()
+	w.asked++
+	return w.asked <= gatherMax && w.rank >= 0 && w.ask(0) > 0
 }
 
 // closing has the connections that rest see that the server is closing. It is false when
@@ -121,7 +157,7 @@ func (w *worker) closing() bool {
 	_, _ = unix.Read(w.p.bell, rings[:])
 	w.p.srv.clients.each(func(c *conn) {
 		if c.sock.polled() && c.claim() {
-			w.more = append(w.more, c)
+			w.more.push(c)
 		}
 	})
 	return true
@@ -158,12 +194,14 @@ func (w *worker) serve(c *conn) bool {
 	switch {
 	case state == holding && len(c.spans) > 0:
 		w.held = append(w.held, c)
+	case state == holding:
+		w.sends.push(c)
 	case state == ended && c.broken:
 		go c.finish(state) // it takes its time
 	case state == ended:
 		c.finish(state)
 	case state != resting || !c.rest():
-		w.more = append(w.more, c)
+		w.more.push(c)
 	}
 	return true
 }
@@ -172,7 +210,7 @@ func (w *worker) serve(c *conn) bool {
 // goroutine has the worker since.
 func (w *worker) commit() bool {
 	group := w.held
-	w.held = nil
+	w.held, w.asked = nil, 0
 	var last lull.Ticket
 	for _, c := range group {
 		if t := c.latest(); t.Position > last.Position {
@@ -183,10 +221,11 @@ func (w *worker) commit() bool {
 	// Each asks again, and answers an error.
 	_ = group[0].db.WaitDisk(w.p.srv.ctx, last, len(group), func() { w.leave(turn) })
 	if w.turn.CompareAndSwap(turn, turn+1) {
-		w.more = append(w.more, group...)
+		w.sends.push(group...)
 		return true
 	}
-	late := &worker{p: w.p, rank: -1, more: group}
+	late := &worker{p: w.p, rank: -1}
+	late.sends.push(group...)
 	late.run()
 	return false
 }
