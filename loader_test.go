@@ -3,8 +3,11 @@ package lull
 import (
 	"errors"
 	"testing"
+	"time"
 
+	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/mapping"
+	"github.com/lullcache/lull/internal/world"
 )
 
 func newLoader() *loader {
@@ -194,5 +197,49 @@ func TestAfterTheEndKeysAreLoadedApart(t *testing.T) {
 	}
 	if theirs, first := l.join(keysOf(mapping.Hash, "a")); theirs != nil || first || len(l.running) != 0 {
 		t.Error("there are rounds still")
+	}
+}
+
+// TestAnOldKeyStaysWhenItsLoadIsLate: the database hangs, and a load that others make does
+// not come in time. Keys that had only grown old stay, and those alone.
+func TestAnOldKeyStaysWhenItsLoadIsLate(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		load func(db *DB, keys []loadKey) error
+	}{
+		{"a round behind others", func(db *DB, keys []loadKey) error {
+			db.loader.rounds = loadRounds
+			return db.load(t.Context(), keys)
+		}},
+		{"another's of the same keys", func(db *DB, keys []loadKey) error {
+			db.loader.begin(newLoadCall(), keys)
+			return db.loadApart(t.Context(), keys)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, missing := range []bool{false, true} {
+				db := &DB{opts: Options{LoadTimeout: time.Millisecond, world: world.Real{}}, clock: newClock(time.Now(), 0)}
+				db.loader.running, db.loader.wake, db.loader.open = make(map[dbKey]loading), make(chan struct{}, 1), true
+				keys := keysOf(mapping.Hash, "a", "b")
+				var entries []*keyspace.Entry
+				for i := range keys {
+					k := &keys[i]
+					if k.hash = keyspace.Hash64([]byte(k.name)); missing && i == 1 {
+						continue
+					}
+					e := &keyspace.Entry{Key: k.name}
+					entries = append(entries, e)
+					db.shards[shardOf(k.hash)].insert(0, k.hash, e)
+				}
+				if err := c.load(db, keys); errors.Is(err, ErrNoDB) != missing || err != nil && !missing {
+					t.Errorf("a key is missing: %v; got %v", missing, err)
+				}
+				for _, e := range entries {
+					if e.LoadedAt == 0 {
+						t.Errorf("%s is to be loaded again at once", e.Key)
+					}
+				}
+			}
+		})
 	}
 }
