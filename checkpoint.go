@@ -112,19 +112,12 @@ type checkpointer struct {
 	mark     sink.Mark // the watermark
 	since    time.Time // when it has come there
 	position uint64    // of the newest checkpoint
-	// bounds are the ends of cuts, rising, that may be in SQL, as the log says: that which
-	// was sent last, and those of the processes before that nobody has heard of.
+	// bounds are the ends of cuts, rising, that the log names; the last that was new to it
+	// stands at noted.
 	bounds []uint64
+	noted  wal.Position
 	away   bool       // the lane is not taken yet
 	hole   change.Gap // while away, see change.Settled
-}
-
-// keepBounds drops the bounds at which no cut ends any more: it was merged with a later
-// one, since SQL has not taken it.
-func (c *checkpointer) keepBounds(cuts []*dirty.Cut) {
-	c.bounds = slices.DeleteFunc(slices.Clone(c.bounds), func(b uint64) bool {
-		return !slices.ContainsFunc(cuts, func(cut *dirty.Cut) bool { return cut.Position() == b })
-	})
 }
 
 // foldLog writes checkpoints of all cuts up to the one that was just taken, if the log
@@ -139,12 +132,11 @@ func (db *DB) foldLog(last *dirty.Cut) {
 		return
 	}
 	position := last.Position()
-	grown := position - max(c.mark.Position, c.position)
-	bytes := db.unflushedBytes.Load()
-	if grown < uint64(max(checkpointRatio*bytes, checkpointSegments*db.opts.Log.SegmentBytes)) {
+	grown, worth := db.grown(position)
+	if !worth {
 		return
 	}
-	if err := db.writeCheckpoints(c.mark, position); err != nil {
+	if err := db.writeCheckpoints(position); err != nil {
 		return // the log has failed or is full, and tells writers so; one without an end does not count
 	}
 	c.position = position
@@ -152,17 +144,24 @@ func (db *DB) foldLog(last *dirty.Cut) {
 	db.opts.OnEvent(Event{Kind: EventCheckpoint, Text: fmt.Sprintf("%d bytes of log are folded into what is dirty", grown)})
 }
 
+// grown is how much log a checkpoint up to position would stand in for, and whether it is
+// worth that.
+func (db *DB) grown(position uint64) (bytes uint64, worth bool) {
+	c := &db.checkpoints
+	bytes = position - max(c.mark.Position, c.position)
+	dirty := db.unflushedBytes.Load()
+	return bytes, bytes >= uint64(max(checkpointRatio*dirty, checkpointSegments*db.opts.Log.SegmentBytes))
+}
+
 // writeCheckpoints logs how far the database is and the changes of all cuts that it
 // does not have, and returns when they are on disk.
-func (db *DB) writeCheckpoints(mark sink.Mark, position uint64) error {
-	cuts := db.cuts.upTo(position)
-	db.checkpoints.keepBounds(cuts)
-	end, err := db.logSettled(mark, db.checkpoints.bounds)
+func (db *DB) writeCheckpoints(position uint64) error {
+	base := db.checkpoints.mark.Position
+	end, err := db.logSettled(db.checkpoints.mark)
 	if err != nil {
 		return err
 	}
-	base := mark.Position
-	for _, c := range cuts {
+	for _, c := range db.cuts.upTo(position) {
 		if c.Position() == base {
 			continue // nothing came between
 		}
@@ -200,34 +199,57 @@ func (db *DB) writeCheckpoint(base uint64, c *dirty.Cut) (end wal.Position, err 
 }
 
 // logSettled logs how far the database is, or may be.
-func (db *DB) logSettled(m sink.Mark, bounds []uint64) (wal.Position, error) {
+func (db *DB) logSettled(m sink.Mark) (wal.Position, error) {
 	c := &db.checkpoints
-	return db.log.Append(change.AppendSettled(nil, change.Settled{
-		UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part, Away: c.away && !db.starts.noted, Hole: c.hole,
-		Start: db.starts.last(), Bounds: bounds}))
+	ends := db.cuts.ends(m.Position)
+	if !db.mayHaveLane() { // what those before have sent is all that can be there
+		ends = slices.DeleteFunc(ends, func(end uint64) bool { return !slices.Contains(c.bounds, end) })
+	}
+	return db.logBounds(m, ends)
 }
 
-// logSending logs that SQL may have everything up to position from now on, and returns
-// what has to be on disk before it is sent. Without it a start with the database away
-// would not know of this border, and might fold the log across it: then nothing could
-// be rebuilt from there if the database turned out to be there. It fails if the log has;
-// a log without room has none for a checkpoint either.
-func (db *DB) logSending(position uint64) (uint64, error) {
+func (db *DB) logBounds(m sink.Mark, bounds []uint64) (wal.Position, error) {
 	c := &db.checkpoints
-	if db.log == nil || position == c.mark.Next || slices.Contains(c.bounds, position) {
-		return position, nil
+	end, err := db.log.Append(change.AppendSettled(nil, change.Settled{
+		UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part, Away: !db.mayHaveLane(), Hole: c.hole,
+		Start: db.starts.last(), Bounds: bounds}))
+	if err == nil {
+		if !named(bounds, c.bounds) {
+			c.noted = end
+		}
+		c.bounds = bounds
 	}
-	c.keepBounds(db.cuts.upTo(position))
-	bounds := append(slices.Clip(c.bounds), position)
-	end, err := db.logSettled(c.mark, bounds)
-	switch {
-	case errors.Is(err, wal.ErrFull):
-		return position, nil
-	case err != nil:
-		return position, logError(err)
+	return end, err
+}
+
+// named reports whether all ends are among bounds.
+func named(ends, bounds []uint64) bool {
+	return !slices.ContainsFunc(ends, func(end uint64) bool { return !slices.Contains(bounds, end) })
+}
+
+// mayHaveLane reports whether this process has the lane, or has tried to take it.
+func (db *DB) mayHaveLane() bool { return !db.checkpoints.away || db.starts.noted }
+
+// noteEnds has the log say where the cuts end that wait. SQL may be at any of these
+// positions once its cut is sent. Without it a start with the database away would not know
+// of this border, and might fold the log across it: then nothing could be rebuilt from there
+// if the database turned out to be there. It is said as a cut is taken, so that the sync of
+// the cut has it too, and so that a copy of the data directory knows where its original may
+// bring SQL with what both have. It fails if the log has; a log without room has none for a
+// checkpoint either.
+func (db *DB) noteEnds() error {
+	c := &db.checkpoints
+	if db.log == nil {
+		return nil
 	}
-	c.bounds = bounds
-	return max(position, uint64(end)), nil
+	ends := db.cuts.ends(c.mark.Position)
+	if named(ends, c.bounds) {
+		return nil
+	}
+	if _, err := db.logBounds(c.mark, ends); err != nil && !errors.Is(err, wal.ErrFull) {
+		return logError(err)
+	}
+	return nil
 }
 
 // checkpointWriter gathers changes into records.
@@ -257,17 +279,32 @@ func (w *checkpointWriter) flush() {
 }
 
 // reaches reports whether everything after mark can be rebuilt from the log: from its
-// records, or from checkpoints that begin just there.
-func (db *DB) reaches(mark uint64) (bool, error) {
+// records, or from checkpoints that begin just there. If a cut is in SQL in part, one has to
+// end where that does.
+func (db *DB) reaches(m sink.Mark) (bool, error) {
+	end := uint64(db.log.End())
+	if m.Next != 0 {
+		if ok, err := db.reachesTo(m.Position, m.Next); !ok || err != nil {
+			return ok, err
+		}
+		m.Position = m.Next
+	}
+	return db.reachesTo(m.Position, end)
+}
+
+func (db *DB) reachesTo(after, upTo uint64) (bool, error) {
 	oldest := uint64(db.log.Oldest())
-	if mark >= oldest {
+	if after >= oldest {
 		return true, nil
 	}
-	end := uint64(db.log.End())
-	r := &replayer{db: db, moot: true, checkpoint: checkpointReader{upTo: end}}
-	if err := r.run(oldest, end); err != nil {
+	r := &replayer{db: db, moot: true, checkpoint: checkpointReader{upTo: upTo}}
+	err := r.run(oldest, upTo)
+	if errors.Is(err, wal.ErrTrimmed) { // just now
+		return db.reachesTo(after, upTo)
+	}
+	if err != nil {
 		return false, err
 	}
-	chain := r.chain(mark)
-	return len(chain) > 0 && chain[len(chain)-1].position >= oldest, nil
+	chain := r.chain(after)
+	return len(chain) > 0 && chain[len(chain)-1].position >= min(oldest, upTo), nil
 }

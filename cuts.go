@@ -92,6 +92,26 @@ func (l *cutList) upTo(position uint64) (cuts []*dirty.Cut) {
 	return cuts
 }
 
+// lastEnd is where the last cut ends that is not settled, and position without any.
+func (l *cutList) lastEnd(position uint64) uint64 {
+	if ends := l.ends(0); len(ends) > 0 {
+		return ends[len(ends)-1]
+	}
+	return position
+}
+
+// ends are where the cuts end, rising, that are not settled and go beyond position.
+func (l *cutList) ends(position uint64) (ends []uint64) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, c := range l.cuts {
+		if end := c.cut.Position(); c.generation > l.settled && !c.cut.Merged() && end > position {
+			ends = append(ends, end)
+		}
+	}
+	return slices.Compact(ends)
+}
+
 // replace puts cuts that were rebuilt from the log in the place of all others. newest
 // is the last one's generation; each has one of its own, since they are settled one
 // after the other.
@@ -229,7 +249,8 @@ func (db *DB) noteCut(began time.Time) {
 	db.stats.cutLongest.Store(max(db.stats.cutLongest.Load(), int64(db.opts.world.Since(began))))
 }
 
-// cut takes the dirty sets of all shards away at one position and leaves empty ones.
+// cut takes the dirty sets of all shards away at one position and leaves empty ones. With
+// nothing in them that is where the cut before ends, if it waits and the log has not failed.
 // Writers stand still for as long as it takes to swap the pointers.
 func (db *DB) cut() *dirty.Cut {
 	sets := make([]*dirty.Set, shardCount)
@@ -246,7 +267,11 @@ func (db *DB) cut() *dirty.Cut {
 	db.cutRows.Store(db.unflushedRows.Load()) // which does not change: a look at the limits finds all of it at any time
 	db.cutBytes.Store(db.unflushedBytes.Load())
 	generation := db.shards[0].generation
-	c := dirty.NewCut(db.position(), time.UnixMilli(db.firstDirty.Swap(0)), sets)
+	first, position := db.firstDirty.Swap(0), db.position()
+	if first == 0 && (db.log == nil || db.log.Err() == nil) {
+		position = db.cuts.lastEnd(position) // the log names that already
+	}
+	c := dirty.NewCut(position, time.UnixMilli(first), sets)
 	db.cuts.add(c, generation)
 	all := allShards()
 	db.unlock(&all)

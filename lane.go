@@ -191,7 +191,7 @@ func (m misfit) Unwrap() error { return m.error }
 func (db *DB) sealedBeyond(live *schema) (change.Gap, error) {
 	l := &live.lane
 	to := l.Mark.Position
-	if !live.found || !l.Sealed || !db.ours(l.LogID) || l.Mark.Next != 0 || to <= db.gap.To {
+	if !live.found || !l.Sealed || !db.ours(l.LogID) || db.overtaken(l) || l.Mark.Next != 0 || to <= db.gap.To {
 		return change.Gap{}, nil
 	}
 	if to > db.logFrom {
@@ -226,36 +226,41 @@ func (db *DB) noteGap(ctx context.Context, gap change.Gap, late bool) error {
 // fits reports why the log and the lane in the database do not belong together.
 func (db *DB) fits(live *schema) error {
 	end, oldest := max(db.logFrom, db.gap.To), uint64(db.log.Oldest())
-	mark := live.lane.Mark.Position
-	sameLog, known := db.starts.has(live.lane.LogID)
+	lane := &live.lane
+	mark := lane.Mark.Position
+	sameLog, known := db.starts.has(lane.LogID)
 	const remedy = "to go on with a new log and give up what only the old one holds: lull serve --new-log"
 	switch {
 	case !live.found && oldest > 0:
 		// The first claim may come after checkpoints of all that was ever written.
-		if ok, err := db.reaches(0); ok || err != nil {
+		if ok, err := db.reaches(sink.Mark{}); ok || err != nil {
 			return err
 		}
 		return fmt.Errorf("the database knows no lane of %q, and the log begins at position %d: what it had before is not kept; %s", db.opts.Name, oldest, remedy)
 	case !live.found:
 		return nil
-	case sameLog && (!known || db.overtaken(live)):
+	case sameLog && (!known || db.overtaken(lane)):
 		return fmt.Errorf("the database was last written from another data directory with the log of %s: one of the two is a copy of the other, and each has what the other lacks; start Lull with that directory, or, %s",
 			db.opts.DataDir, remedy)
 	case mark == 0 && end == 0, db.opts.NewLog && end == 0:
 		return nil
 	case end == 0:
 		return fmt.Errorf("the data directory %s has no log, but the database was written from log %s up to position %d: was the directory moved? %s",
-			db.opts.DataDir, live.lane.LogID, mark, remedy)
+			db.opts.DataDir, lane.LogID, mark, remedy)
 	case !sameLog:
 		return fmt.Errorf("the data directory %s holds log %s, but the database was written from log %s: another Lull uses the name %q, or one of the two is an old copy; %s",
-			db.opts.DataDir, db.log.ID(), live.lane.LogID, db.opts.Name, remedy)
-	case live.lane.Mark.Next > end:
-		return fmt.Errorf("the database has a part of the changes up to position %d, but the log ends at %d: the end of the log was lost; %s", live.lane.Mark.Next, end, remedy)
+			db.opts.DataDir, db.log.ID(), lane.LogID, db.opts.Name, remedy)
+	case lane.Mark.Next > end:
+		return fmt.Errorf("the database has a part of the changes up to position %d, but the log ends at %d: the end of the log was lost; %s", lane.Mark.Next, end, remedy)
 	case mark > end:
 		return fmt.Errorf("the database has everything up to position %d, but the log ends at %d: the end of the log was lost; %s", mark, end, remedy)
 	case mark < oldest:
-		if ok, err := db.reaches(mark); ok || err != nil {
+		if ok, err := db.reaches(lane.Mark); ok || err != nil {
 			return err
+		}
+		if heard, err := db.lastHeard(); err == nil && lane.Mark.After(heard.mark) {
+			return fmt.Errorf("the database was written up to %v from another data directory with the log of %s, which does not keep apart what is before that and after: one of the two is a copy of the other; start Lull with that directory, or, %s",
+				lane.Mark, db.opts.DataDir, remedy)
 		}
 		return fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on: the database is older than log.retain reaches back; %s", mark, oldest, remedy)
 	}
@@ -263,11 +268,9 @@ func (db *DB) fits(live *schema) error {
 }
 
 // overtaken reports whether the database was written further than a process with this data
-// directory can have been when it last had the lane. A log that failed may have lost its end.
-func (db *DB) overtaken(live *schema) bool {
-	l := &live.lane
-	left, ok := db.starts.left(l.LogID)
-	return ok && !l.Sealed && max(l.Mark.Position, l.Mark.Next) > left
+// directory can have been when it last had the lane.
+func (db *DB) overtaken(lane *sink.LaneState) bool {
+	return max(lane.Mark.Position, lane.Mark.Next) > db.starts.reach(lane)
 }
 
 // lastSettled finds in the log how far the database was when it was last heard of.
@@ -276,7 +279,7 @@ func (db *DB) lastSettled() (base, error) {
 	if err != nil {
 		return b, err
 	}
-	if ok, err := db.reaches(b.mark.Position); err != nil || !ok {
+	if ok, err := db.reaches(b.mark); err != nil || !ok {
 		return b, errors.Join(err, fmt.Errorf("the database had everything up to position %d when it was last heard of, but the log is kept from %d on; start with the database reachable", b.mark.Position, db.log.Oldest()))
 	}
 	return b, nil
@@ -302,6 +305,9 @@ func (db *DB) lastHeard() (base, error) {
 		}
 		return nil
 	})
+	if errors.Is(err, wal.ErrTrimmed) { // just now
+		return db.lastHeard()
+	}
 	if err != nil {
 		return b, fmt.Errorf("log: %w", err)
 	}

@@ -33,10 +33,9 @@ type replayer struct {
 	// moot: it is known by now that what is applied will not be used.
 	moot bool
 
-	lastMs  int64      // newest time seen
-	settled uint64     // newest settled position seen
-	gap     change.Gap // the newest
-	oldest  int64      // time of the first unit applied
+	lastMs int64      // newest time seen
+	gap    change.Gap // the newest
+	oldest int64      // time of the first unit applied
 
 	checkpoint checkpointReader
 }
@@ -64,7 +63,7 @@ func (db *DB) replay(after, upTo uint64, look lookFunc) (*replayer, *dirty.Cut, 
 		return nil, nil, fmt.Errorf("log: what was written from position %d to %d is needed, and it is kept from %d on", after, upTo, oldest)
 	}
 	if len(chain) > 0 {
-		again := &replayer{db: db, look: look, begin: chain, lastMs: r.lastMs, settled: r.settled}
+		again := &replayer{db: db, look: look, begin: chain, lastMs: r.lastMs}
 		if err := again.run(max(from, uint64(db.log.Oldest())), upTo); err != nil {
 			return nil, nil, err
 		}
@@ -163,7 +162,7 @@ func (r *replayer) record(pos uint64, rec []byte, upTo uint64) error {
 	case change.SettledRecord:
 		var s change.Settled
 		if s, err = change.DecodeSettled(rec); err == nil {
-			r.settled, r.lastMs = max(r.settled, s.Position), max(r.lastMs, s.UnixMs)
+			r.lastMs = max(r.lastMs, s.UnixMs)
 		}
 	case change.GapRecord:
 		r.gap, err = change.DecodeGap(rec)

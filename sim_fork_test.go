@@ -1,6 +1,8 @@
 package lull
 
 import (
+	"errors"
+	"slices"
 	"strings"
 
 	"github.com/lullcache/lull/sink"
@@ -40,7 +42,8 @@ func (s *simulation) forks() {
 func (s *simulation) begin(l *simLife) {
 	s.counts.forks++
 	s.catchUp(l.db, uint64(l.db.log.End()))
-	s.fork = &simFork{life: l, at: s.seen, known: l.db.starts.noted}
+	starts, _ := l.db.readFile(l.db.startsPath())
+	s.fork = &simFork{life: l, at: s.seen, known: strings.Contains(string(starts), l.db.starts.own)}
 	s.pending, s.promised, s.onDisk = nil, s.seen, s.seen
 	s.w.note("fork", s.seen)
 	s.disk = s.disk.Copy(s.w.random.Uint64())
@@ -68,10 +71,14 @@ func (f *simFork) wrote(b *sink.Batch) bool {
 	return beyond
 }
 
-// claimed takes in that a process has taken the lane, and reports whether it is the one
-// that was taken over from.
-func (f *simFork) claimed(l *simLife) bool {
+// claimed takes in that a process has taken the lane, which was as before, and reports
+// whether it is the one that was taken over from.
+func (f *simFork) claimed(s *simulation, l *simLife, before sink.LaneState) bool {
+	own := slices.IndexFunc(s.units, func(u simUnit) bool { return u.position > f.at })
 	switch {
+	case l != f.life && f.ahead && before.Sealed && (own < 0 || before.Mark.Position < s.units[own].position):
+		s.stopped = errors.New("what a process wrote beside its copy when its log had failed: see docs/durability.md")
+		return false
 	case l != f.life && f.ahead:
 		panic(simFault("lost: a copy has taken the lane, and does not have what SQL has"))
 	case l != f.life:

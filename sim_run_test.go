@@ -47,10 +47,10 @@ type simulation struct {
 	sent     int      // bodies of events
 	rows     *simRows // after the first at units
 	// tail is units that the log has lost, until it is known whether SQL has them; they
-	// stood behind the first kept.
-	tail []simUnit
-	owed uint64 // what was promised of those
-	kept int
+	// stood behind the first so many.
+	tail   []simUnit
+	owed   uint64 // what was promised of those
+	behind int
 	// before is the lane as the first claim of this life, or of those that died at it, found it.
 	before   *sink.LaneState
 	logID    string
@@ -190,7 +190,7 @@ func (s *simulation) tailTo(position uint64) (n int) {
 // expectTail is what SQL has to hold after the first n of the tail.
 func (s *simulation) expectTail(n int) *simRows {
 	rows := newSimRows(s.rows.def)
-	for _, u := range slices.Concat(s.units[:s.kept], s.tail[:n]) {
+	for _, u := range slices.Concat(s.units[:s.behind], s.tail[:n]) {
 		for i := range u.changes {
 			rows.apply(&u.changes[i])
 		}
@@ -294,7 +294,7 @@ func (l *simLife) end(err error) {
 // start without the database learns only now which units SQL has that a failed log has
 // lost, if it is told that it has the lane.
 func (s *simulation) onClaim(l *simLife, before sink.LaneState, told bool) {
-	if f := s.fork; f != nil && f.claimed(l) {
+	if f := s.fork; f != nil && (f.claimed(s, l, before) || s.stopped != nil) {
 		return
 	}
 	if s.before == nil {
@@ -311,11 +311,11 @@ func (s *simulation) findTail(l *simLife) {
 	b := s.before
 	if n := s.tailTo(b.Mark.Position); n > 0 && b.Sealed && strings.HasPrefix(b.LogID, s.logID) && b.Mark.Next == 0 {
 		s.counts.gaps++
-		if len(s.units) > s.kept {
+		if len(s.units) > s.behind {
 			s.stopped = errors.New("written while SQL was ahead of a log that failed: see docs/durability.md")
 			return
 		}
-		s.units = slices.Insert(s.units, s.kept, s.tail[:n]...)
+		s.units = slices.Insert(s.units, s.behind, s.tail[:n]...)
 		s.remember()
 	}
 	s.tail, s.before = nil, nil
@@ -361,19 +361,41 @@ func (s *simulation) onOpen(l *simLife) {
 	}
 	s.catchUp(db, end)
 	s.pending, s.seen = nil, end
-	n := len(s.units)
-	for n > 0 && s.units[n-1].position > end {
+	n, kept := len(s.units), s.kept(db)
+	for n > 0 && s.units[n-1].position > kept {
 		n--
 	}
 	s.lost(s.units[n:])
 	if len(s.tail) == 0 { // else a life before could not tell either
-		s.tail, s.kept = slices.Clone(s.units[n:]), n
+		s.tail, s.behind = slices.Clone(s.units[n:]), n
 	}
 	s.units = slices.Clip(s.units[:n])
 	s.remember()
 	if s.before != nil {
 		s.findTail(l)
 	}
+}
+
+// kept is up to where the log has units, or knows that SQL has them: its end may be beyond
+// some that it has lost, when a start died after it had written something of its own.
+func (s *simulation) kept(db *DB) uint64 {
+	last := uint64(db.log.Oldest())
+	err := db.log.Replay(db.log.Oldest(), nil, func(pos wal.Position, rec []byte) error {
+		typ, err := change.TypeOf(rec)
+		switch {
+		case typ == change.Unit && uint64(pos) <= db.logFrom:
+			last = uint64(pos)
+		case typ == change.GapRecord:
+			var gap change.Gap
+			gap, err = change.DecodeGap(rec)
+			last = max(last, gap.To)
+		}
+		return err
+	})
+	if err != nil {
+		s.fault("replay: %v", err)
+	}
+	return last
 }
 
 // simFS is the machine's disk for one process: anything may happen before each of its
@@ -386,7 +408,7 @@ type simFS struct {
 func (f *simFS) before(what string, mayFail bool) {
 	f.l.point()
 	s := f.l.sim
-	if mayFail && !s.quiet && !f.l.fork && s.w.one(400) {
+	if mayFail && !s.quiet && s.w.one(400) {
 		err := error(syscall.EIO)
 		if s.w.one(2) {
 			err = syscall.ENOSPC

@@ -30,6 +30,9 @@ func (s source) Cut() *dirty.Cut {
 	c := s.db.cut()
 	failpoint.Hit(failpoint.AfterCut)
 	if s.db.log != nil {
+		if s.db.mayHaveLane() {
+			_ = s.db.noteEnds() // SyncLog tries again
+		}
 		s.db.log.StartSync() // while the batch is made
 	}
 	s.db.foldLog(c)
@@ -53,11 +56,10 @@ func (s source) Pressure() flush.Pressure {
 // SyncLog makes the log durable through position: SQL never holds what the log could
 // still lose. It is about to be sent, and the log says that too.
 func (s source) SyncLog(ctx context.Context, position uint64) error {
-	end, err := s.db.logSending(position)
-	if err != nil {
+	if err := s.db.noteEnds(); err != nil {
 		return err
 	}
-	return s.db.waitDisk(ctx, end, 1)
+	return s.db.waitDisk(ctx, max(position, uint64(s.db.checkpoints.noted)), 1)
 }
 
 // Settled notes how far the database is: in the log, so that a start without the
@@ -67,9 +69,9 @@ func (s source) Settled(m sink.Mark) {
 	db.setFloor(m)
 	db.reads.reset()
 	if db.log != nil {
-		_, _ = db.logSettled(m, nil) // a log that has failed says so to writers
+		_, _ = db.logSettled(m) // a log that has failed says so to writers
 	}
-	db.checkpoints.mark, db.checkpoints.since, db.checkpoints.bounds = m, db.opts.world.Now(), nil
+	db.checkpoints.mark, db.checkpoints.since = m, db.opts.world.Now()
 	if m.Next != 0 {
 		return
 	}
@@ -92,9 +94,17 @@ func (s source) Rewind(m sink.Mark) ([]*dirty.Cut, error) {
 		return nil, errors.New("there is no log to go back to")
 	}
 	db.log.Keep(wal.Position(m.Position))
-	if ok, err := db.reaches(m.Position); err != nil || !ok {
+	if ok, err := db.reaches(m); err != nil || !ok {
 		return nil, errors.Join(err, fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on", m.Position, db.log.Oldest()))
 	}
+	cuts, err := db.rewind(m)
+	if err == nil {
+		_, _ = db.logSettled(m)
+	}
+	return cuts, err
+}
+
+func (db *DB) rewind(m sink.Mark) ([]*dirty.Cut, error) {
 	all := allShards()
 	db.lock(&all)
 	defer db.unlock(&all)
@@ -225,7 +235,9 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 			hole.From = db.logFrom
 		}
 		hole.To = uint64(db.log.Next())
-		_, _ = db.logSending(pending[len(pending)-1].Position()) // by the process before, whose log may have failed
+	}
+	if b.claimed || !b.away { // else the last cut was not sent by the process before, whose log may have failed
+		_ = db.noteEnds()
 	}
 	db.flusher = flush.New(o, source{db})
 	if !b.claimed {
@@ -246,8 +258,8 @@ func (db *DB) claimLate(ctx context.Context) (sink.LaneState, error) {
 	live.reachable, live.late = true, true
 	b, err := db.claim(ctx, live)
 	if err == nil && db.log != nil {
-		db.checkpoints.away, db.checkpoints.hole, db.checkpoints.bounds = false, change.Gap{}, nil
-		_, _ = db.logSettled(b.mark, nil) // a log that has failed says so to writers
+		db.checkpoints.away, db.checkpoints.hole = false, change.Gap{}
+		_, _ = db.logSettled(b.mark) // a log that has failed says so to writers
 	}
 	var never misfit
 	if errors.As(err, &never) {

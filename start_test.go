@@ -26,6 +26,7 @@ type startSink struct {
 	reads  atomic.Int64 // so many fail
 	before func()       // before a claim
 	claim  func()       // after a claim is in; its caller then learns nothing of it
+	write  func() error // before a batch
 }
 
 var errStartAway = &sink.Error{Class: sink.Retry, Err: errors.New("connection refused")}
@@ -59,6 +60,15 @@ func (s *startSink) Claim(ctx context.Context, c sink.Claim) (sink.LaneState, er
 		return sink.LaneState{}, &sink.Error{Class: sink.Invalid, Err: errors.New("this process is dead")}
 	}
 	return lane, err
+}
+
+func (s *startSink) Write(ctx context.Context, b *sink.Batch) (sink.Result, error) {
+	if s.write != nil {
+		if err := s.write(); err != nil {
+			return sink.Result{}, err
+		}
+	}
+	return s.Sink.Write(ctx, b)
 }
 
 // TestAStartThatLosesTheDatabaseBetweenQuestions: what it was told of keys before is worth

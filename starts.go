@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -26,9 +27,12 @@ import (
 // and believed dead. Then it has the lane, under a name that the copy knows. A start that
 // begins without the lane therefore notes how far the log went: what the log gets from then
 // on is of starts that did not have the lane, so a lane that is further belongs to another.
+// Where the log had failed it may have lost its end, and SQL may be further, but never as
+// far as the first position that this start gives out.
 
 // startsFile has the id of the log, then those of the starts, oldest first, a line each,
-// with where a later one found the log's end, if that began without the lane: id:position.
+// with where a later one found the log's end, if that began without the lane, and where its
+// own positions begin: id:position:position.
 const startsFile = "starts"
 
 // startsMax is how many starts are known. Those before are of use only for a database
@@ -47,22 +51,23 @@ type starts struct {
 // start is one of them.
 type start struct {
 	id string
-	// over: a later one began without the lane, and found the log's end at left.
-	over bool
-	left uint64
+	// over: a later one began without the lane, found the log's end at left, and gave out
+	// positions above next.
+	over       bool
+	left, next uint64
 }
 
 func (s start) String() string {
 	if !s.over {
 		return s.id
 	}
-	return s.id + ":" + strconv.FormatUint(s.left, 10)
+	return fmt.Sprintf("%s:%d:%d", s.id, s.left, s.next)
 }
 
 func parseStart(text string) (s start, err error) {
 	var left string
 	if s.id, left, s.over = strings.Cut(text, ":"); s.over {
-		s.left, err = strconv.ParseUint(left, 10, 64)
+		_, err = fmt.Sscanf(left, "%d:%d", &s.left, &s.next)
 	}
 	return s, err
 }
@@ -85,7 +90,7 @@ func (db *DB) readStarts() error {
 	for _, line := range lines[1:] {
 		one, err := parseStart(line)
 		if err != nil {
-			return fmt.Errorf("%s: line %q: wanted the id of a start, or one with a position: %w", startsFile, line, err)
+			return fmt.Errorf("%s: line %q: wanted the id of a start, or one with two positions: %w", startsFile, line, err)
 		}
 		s.known = append(s.known, one)
 	}
@@ -123,10 +128,12 @@ func (db *DB) noteLeft() error {
 	if s.noted {
 		last-- // this one may have the lane yet
 	}
-	if last < 0 || s.known[last].over {
+	if last < 0 {
 		return nil
 	}
-	s.known[last].over, s.known[last].left = true, db.logFrom
+	if one := &s.known[last]; !one.over { // else another has, who may have died before the disk knew it
+		one.over, one.left, one.next = true, db.logFrom, uint64(db.log.Next())
+	}
 	err := db.writeBeside(db.startsPath(), s.text())
 	if err == nil {
 		err = db.replace(db.startsPath())
@@ -134,17 +141,19 @@ func (db *DB) noteLeft() error {
 	return err
 }
 
-// left is how far the database can be with a lane that was taken with this log, if a later
-// start without the lane has noted that.
-func (s *starts) left(laneLog string) (position uint64, ok bool) {
-	_, id, _ := strings.Cut(laneLog, ".")
+// reach is how far the database can be with a lane that was taken with this log.
+func (s *starts) reach(lane *sink.LaneState) uint64 {
+	_, id, _ := strings.Cut(lane.LogID, ".")
 	i := slices.IndexFunc(s.known, func(one start) bool { return one.id == id })
 	for ; i >= 0 && i < len(s.known); i++ {
-		if s.known[i].over {
-			return s.known[i].left, true
+		switch one := &s.known[i]; {
+		case one.over && lane.Sealed:
+			return one.next - 1
+		case one.over:
+			return one.left
 		}
 	}
-	return 0, false
+	return math.MaxUint64
 }
 
 // noteStart has the disk know that this start tries to take the lane. A late one tries
@@ -157,6 +166,9 @@ func (db *DB) noteStart(late bool) error {
 	err := db.readyStart()
 	if err == nil {
 		s.ready = false
+		if late {
+			_ = db.noteEnds() // a copy that knows of this start knows where it may bring SQL
+		}
 		err = db.replace(db.startsPath())
 	}
 	if err != nil && late {

@@ -21,7 +21,7 @@ type Settled struct {
 	// Start is the id of the last start that had tried to take the lane, 0 if none had.
 	Start uint64
 	// Bounds are the later positions, rising, up to which the database may have
-	// everything: ends of cuts of which nobody knows whether they are in.
+	// everything, or come to have: the ends of the cuts that wait.
 	Bounds []uint64
 }
 
