@@ -112,6 +112,7 @@ type checkpointer struct {
 	mark     sink.Mark // the watermark
 	since    time.Time // when it has come there
 	position uint64    // of the newest checkpoint
+	failed   uint64    // where the log ended when one could not be written
 	// bounds are the ends of cuts, rising, that the log names; the last that was new to it
 	// stands at noted.
 	bounds []uint64
@@ -137,6 +138,7 @@ func (db *DB) foldLog(last *dirty.Cut) {
 		return
 	}
 	if err := db.writeCheckpoints(position); err != nil {
+		c.failed = db.position()
 		return // the log has failed or is full, and tells writers so; one without an end does not count
 	}
 	c.position = position

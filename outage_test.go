@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lullcache/lull"
+	"github.com/lullcache/lull/internal/fsys/faultfs"
 	"github.com/lullcache/lull/internal/testdb"
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/sink/postgres"
@@ -141,6 +144,43 @@ func TestAnOutageFoldsTheLogIntoCheckpoints(t *testing.T) {
 	o.server.Stop(testdb.Immediate)
 	o.write(t)
 	o.restart(t, o.server.Restart)
+}
+
+// TestAFullLogIsFoldedBetweenTwoTries: a log of few segments is full long before the next
+// try to reach the database. Writers do not wait for that.
+func TestAFullLogIsFoldedBetweenTwoTries(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := &startSink{Sink: newSQLite(t, dir)}
+		db, err := onFS(t, faultfs.New(1), s, func(o *lull.Options) {
+			o.Log = lull.LogOptions{SegmentBytes: foldedSegment, MaxBytes: 8 * foldedSegment}
+		})
+		must(t, err)
+		defer closeDB(t, db)
+		var away atomic.Bool
+		s.write = func() error {
+			if away.Load() {
+				return errStartAway
+			}
+			return nil
+		}
+		away.Store(true)
+		set(t, db, "k", "0")
+		time.Sleep(time.Minute) // the next try is seconds away
+		began := time.Now()
+		for n := range 2000 {
+			set(t, db, "k", fmt.Sprint(n))
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("2000 writes took %v", took)
+		}
+		away.Store(false)
+		syncDB(t, db)
+		if got := stringsInSQL(t, s.Sink)["k"]; got != "1999" {
+			t.Errorf("SQL has %q", got)
+		}
+	})
 }
 
 // TestAnOutageThatBeginsInACommit loses the answer of a flush, so that nobody knows

@@ -62,6 +62,17 @@ func (s source) SyncLog(ctx context.Context, position uint64) error {
 	return s.db.waitDisk(ctx, max(position, uint64(s.db.checkpoints.noted)), 1)
 }
 
+// Cramped reports whether writers wait for room in the log that a checkpoint gives.
+func (s source) Cramped() bool {
+	db := s.db
+	if db.log == nil || !errors.Is(db.log.Room(), wal.ErrFull) {
+		return false
+	}
+	end := db.position()
+	_, worth := db.grown(end)
+	return worth && end > db.checkpoints.failed
+}
+
 // Settled notes how far the database is: in the log, so that a start without the
 // database knows, and in memory, so that entries may be evicted and log be let go.
 func (s source) Settled(m sink.Mark) {

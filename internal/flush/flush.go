@@ -43,6 +43,9 @@ type Source interface {
 	Cut() *dirty.Cut
 	// Pressure says how much is dirty. It is called every few milliseconds.
 	Pressure() Pressure
+	// Cramped reports whether writers wait for room that Cut would give. Kick has Run's
+	// goroutine ask.
+	Cramped() bool
 	// SyncLog returns when the log is on disk through position, up to which changes are
 	// sent next. An error says that the log has failed for good: the cut is flushed all
 	// the same and the lane marked as sealed.
@@ -280,26 +283,25 @@ func (f *Flusher) Opened() bool { return f.opened.Load() }
 // take takes a cut, and merges it into the last one that waits unless something of
 // that is in.
 func (f *Flusher) take() {
-	cut := f.src.Cut()
-	if n := len(f.pending); n > 1 || n == 1 && f.mark.Next == 0 {
-		f.pending[n-1].Merge(cut)
-		if n == 1 {
-			f.work = nil
-		}
+	if f.mark.Next != 0 {
+		f.takeBehind(1)
 		return
 	}
-	f.pending = append(f.pending, cut)
+	f.takeBehind(0)
 }
 
-// takeBehind takes a cut while it is in doubt whether those are in that waited when the
-// doubt began: it stays behind them. So a source's log can be folded during a long outage.
-func (f *Flusher) takeBehind(doubted int) {
+// takeBehind takes a cut, which stays behind the first ones: some of them may be in.
+func (f *Flusher) takeBehind(first int) {
 	cut := f.src.Cut()
-	if n := len(f.pending); n > doubted {
-		f.pending[n-1].Merge(cut)
+	n := len(f.pending)
+	if n <= first {
+		f.pending = append(f.pending, cut)
 		return
 	}
-	f.pending = append(f.pending, cut)
+	f.pending[n-1].Merge(cut)
+	if n == 1 {
+		f.work = nil
+	}
 }
 
 // settleEmpty passes over a cut that ends where the mark is.
@@ -320,12 +322,24 @@ func (f *Flusher) sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// backOff waits before a retry, each time about twice as long.
+// backOff waits before a retry, each time about twice as long, but not while the source
+// is cramped: the next cut, which the retry begins with, gives it room.
 func (f *Flusher) backOff(ctx context.Context) error {
 	f.backoff = min(max(2*f.backoff, f.o.BackoffMin), f.o.BackoffMax)
 	f.stats.retries.Add(1)
 	half := f.backoff / 2
-	return f.sleep(ctx, half+time.Duration(f.o.World.Random()%uint64(half+1)))
+	pause := half + time.Duration(f.o.World.Random()%uint64(half+1))
+	until := f.now().Add(pause)
+	if err := f.sleep(ctx, min(pause, f.o.BackoffMin)); err != nil {
+		return err
+	}
+	for left := until.Sub(f.now()); left > 0 && !f.src.Cramped(); left = until.Sub(f.now()) {
+		f.o.World.Wait(ctx, left, f.kick)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 func (f *Flusher) event(e Event) { f.o.OnEvent(e) }

@@ -300,6 +300,36 @@ func TestTheDatabaseGoesBack(t *testing.T) {
 	})
 }
 
+// TestACrampedSourceIsRelieved between two tries of a long outage.
+func TestACrampedSourceIsRelieved(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		away fault
+	}{
+		{"the lane is held", failsBefore},
+		{"nobody knows what became of a commit", lostButIn},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inLab(t, Options{BackoffMax: time.Hour}, func(l *lab) {
+				l.wait(l.e.write())
+				l.fail(c.away)
+				l.e.write()
+				l.sleep(6 * time.Hour)
+				l.e.write()
+				l.e.cramped.Store(true)
+				l.s.f.Kick()
+				l.sleep(time.Second)
+				if l.e.cramped.Load() {
+					t.Error("no cut was taken")
+				}
+				l.fail(noFault)
+				l.sleep(2 * time.Hour)
+				check(l.T, l.db, l.e)
+			})
+		})
+	}
+}
+
 func TestADoubtFindsThatTheDatabaseWentBack(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		for range 30 {

@@ -54,7 +54,6 @@ func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) 
 		switch sink.ClassOf(err) {
 		case sink.Retry, sink.Ambiguous:
 			f.trouble(err)
-			f.takeBehind(doubted)
 			err = f.backOff(ctx)
 		case sink.OwnTables:
 			if f.stats.fail(f.now(), stateOwnTables, err) {
@@ -65,6 +64,7 @@ func (f *Flusher) untilClaimed(ctx context.Context, claim func(context.Context) 
 		if err != nil {
 			return state, err
 		}
+		f.takeBehind(doubted)
 	}
 }
 

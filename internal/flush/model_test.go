@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"weak"
 
@@ -365,6 +366,7 @@ type engine struct {
 	changes   uint64
 	kept      uint64 // the log is kept from here on
 	logFails  error
+	cramped   atomic.Bool // until the next cut
 
 	truth  map[string]map[string]value.Value // by table and key
 	events []string
@@ -435,6 +437,7 @@ func (e *engine) commit(changes ...change.Change) uint64 {
 func (e *engine) Cut() *dirty.Cut {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.cramped.Store(false)
 	c := dirty.NewCut(e.position, e.first, e.sets)
 	e.sets, e.first = freshSets(), time.Time{}
 	e.cuts = append(e.cuts, c)
@@ -453,6 +456,8 @@ func (e *engine) Pressure() Pressure {
 	}
 	return p
 }
+
+func (e *engine) Cramped() bool { return e.cramped.Load() }
 
 func (e *engine) SyncLog(context.Context, uint64) error { return e.logFails }
 
