@@ -254,6 +254,8 @@ func (db *DB) fits(live *schema) error {
 		return fmt.Errorf("the database has a part of the changes up to position %d, but the log ends at %d: the end of the log was lost; %s", lane.Mark.Next, end, remedy)
 	case mark > end:
 		return fmt.Errorf("the database has everything up to position %d, but the log ends at %d: the end of the log was lost; %s", mark, end, remedy)
+	case mark < db.gap.To:
+		return lostError(db.gap)
 	case mark < oldest:
 		if ok, err := db.reaches(lane.Mark); ok || err != nil {
 			return err
@@ -265,6 +267,11 @@ func (db *DB) fits(live *schema) error {
 		return fmt.Errorf("the database has everything up to position %d, but the log is kept from %d on: the database is older than log.retain reaches back; %s", mark, oldest, remedy)
 	}
 	return nil
+}
+
+// lostError says that the database lacks what only it had.
+func lostError(gap change.Gap) error {
+	return fmt.Errorf("log: what was written from position %d to %d is needed, and was lost when the log's disk failed", gap.From, gap.To)
 }
 
 // overtaken reports whether the database was written further than a process with this data

@@ -53,7 +53,7 @@ func (db *DB) replay(after, upTo uint64, look lookFunc) (*replayer, *dirty.Cut, 
 	}
 	r.lastMs = max(r.lastMs, r.checkpoint.lastMs)
 	if after < r.gap.To {
-		return nil, nil, fmt.Errorf("log: what was written from position %d to %d is needed, and was lost when the log's disk failed", r.gap.From, r.gap.To)
+		return nil, nil, lostError(r.gap)
 	}
 	chain, from := r.chain(after), after
 	if len(chain) > 0 {

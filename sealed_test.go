@@ -25,7 +25,8 @@ type sealed struct {
 	older  []string    // statements that put an older backup back
 }
 
-func newSealed(t *testing.T, log lull.LogOptions) *sealed {
+// newSealed has the log know that SQL has the first value of k, or only SQL know it.
+func newSealed(t *testing.T, log lull.LogOptions, heard bool) *sealed {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "test.db")
 	p := placeAt(t, "sqlite", "sqlite:"+file)
@@ -43,6 +44,9 @@ func newSealed(t *testing.T, log lull.LogOptions) *sealed {
 		"UPDATE lull_strings SET value = 'first'",
 	}
 	lull.Flusher(db).Pause()
+	if heard {
+		must(t, db.SyncDisk(t.Context()))
+	}
 	l.failLog(t, db)
 	l.fs = l.fs.Kill(1)
 	leave(t, db)
@@ -75,9 +79,10 @@ var sealedLog = lull.LogOptions{SegmentBytes: 64 << 10, SyncEvery: time.Hour}
 // TestASealedLaneGoesBackWhileItIsTaken: SQL alone had what the log lost. When an older
 // backup takes its place between the look at the lane and the claim, that is gone, and said to be.
 func TestASealedLaneGoesBackWhileItIsTaken(t *testing.T) {
-	for _, late := range []bool{false, true} {
-		t.Run(fmt.Sprintf("late %v", late), func(t *testing.T) {
-			l := newSealed(t, sealedLog)
+	for n := range 4 {
+		late, heard := n&1 != 0, n&2 != 0
+		t.Run(fmt.Sprintf("late %v, heard %v", late, heard), func(t *testing.T) {
+			l := newSealed(t, sealedLog, heard)
 			var once sync.Once
 			s := &startSink{Sink: l.s, before: func() { once.Do(func() { l.goBack(t) }) }}
 			s.away.Store(late)
@@ -97,7 +102,7 @@ func TestASealedLaneGoesBackWhileItIsTaken(t *testing.T) {
 func TestAnotherLogsLaneComesWhileItIsTaken(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		t.Run(fmt.Sprintf("late %v", late), func(t *testing.T) {
-			l := newSealed(t, sealedLog)
+			l := newSealed(t, sealedLog, false)
 			l.older[0] = "UPDATE lull_lanes SET log_id = '00112233445566778899aabbccddeeff', position = 1000, epoch = 3, sealed = 0"
 			var once sync.Once
 			s := &startSink{Sink: l.s, before: func() { once.Do(func() { l.goBack(t) }) }}
@@ -134,7 +139,7 @@ func (l *sealed) syncError(t *testing.T, db *lull.DB, err error, s *startSink) e
 // TestALaneMovesAllTheTimeWhileItIsTaken: the start goes on without it, and takes it when
 // it stands still.
 func TestALaneMovesAllTheTimeWhileItIsTaken(t *testing.T) {
-	l := newSealed(t, sealedLog)
+	l := newSealed(t, sealedLog, false)
 	var moves atomic.Int32
 	s := &startSink{Sink: l.s, before: func() {
 		if moves.Add(1) < 20 {
@@ -166,7 +171,7 @@ func TestTheLogIsFoldedBehindASealedLane(t *testing.T) {
 	log := foldedLog
 	for _, lose := range []string{"nothing", "the end of the log"} {
 		t.Run(lose+" is lost", func(t *testing.T) {
-			l := newSealed(t, log)
+			l := newSealed(t, log, false)
 			if lose != "nothing" {
 				l.fs = l.fs.PowerCut(3)
 			}
