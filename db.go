@@ -155,7 +155,7 @@ func (db *DB) start(ctx context.Context) error {
 			return err
 		}
 	}
-	db.startWork(ctx, live.fresh && pending == 0)
+	db.startWork(ctx, base.claimed && live.fresh && pending == 0)
 	return nil
 }
 

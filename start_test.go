@@ -215,3 +215,26 @@ func TestTheFirstKeysComeAsTheLaneIsTaken(t *testing.T) {
 		t.Errorf("k is %q, %v", got, err)
 	}
 }
+
+// TestAnOlderDatabaseWithoutKeysIsTakenLate: what it lacks is rebuilt from the log then. That
+// there were no keys when the start looked says nothing of those.
+func TestAnOlderDatabaseWithoutKeysIsTakenLate(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "test.db")
+	p, s, fs := placeAt(t, "sqlite", "sqlite:"+file), sqliteAt(t, file), faultfs.New(1)
+	db, err := onFS(t, fs, s, nil)
+	must(t, err)
+	was := p.rows(t, "SELECT position FROM lull_lanes")[0]
+	set(t, db, "k", "v")
+	closeDB(t, db)
+	p.exec(t, "UPDATE lull_lanes SET position = "+was, "DELETE FROM lull_strings")
+	late := &startSink{Sink: s}
+	late.busy.Store(true)
+	db, err = onFS(t, fs.Kill(1), late, nil)
+	must(t, err)
+	defer closeDB(t, db)
+	late.busy.Store(false)
+	eventually(t, "the lane is taken", lull.Flusher(db).Opened)
+	if got, err := read(t.Context(), db, "k"); got != "v" || err != nil {
+		t.Errorf("k is %q, %v", got, err)
+	}
+}
