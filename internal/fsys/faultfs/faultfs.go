@@ -24,6 +24,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -153,7 +154,8 @@ func (f *FS) PowerCut(seed uint64) *FS {
 		}
 	}
 	copies := map[*inode]*inode{}
-	for name, node := range f.durable {
+	for _, name := range slices.Sorted(maps.Keys(f.durable)) { // what survives is drawn, by a seed
+		node := f.durable[name]
 		if copies[node] == nil {
 			copies[node] = node.afterCut(next.rng)
 		}
