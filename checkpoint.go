@@ -117,8 +117,7 @@ type checkpointer struct {
 	// stands at noted.
 	bounds []uint64
 	noted  wal.Position
-	away   bool       // the lane is not taken yet
-	hole   change.Gap // while away, see change.Settled
+	away   bool // the lane is not taken yet
 }
 
 // foldLog writes checkpoints of all cuts up to the one that was just taken, if the log
@@ -213,7 +212,7 @@ func (db *DB) logSettled(m sink.Mark) (wal.Position, error) {
 func (db *DB) logBounds(m sink.Mark, bounds []uint64) (wal.Position, error) {
 	c := &db.checkpoints
 	end, err := db.log.Append(change.AppendSettled(nil, change.Settled{
-		UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part, Away: !db.mayHaveLane(), Hole: c.hole,
+		UnixMs: db.now(), Position: m.Position, Next: m.Next, Part: m.Part, Away: !db.mayHaveLane(),
 		Start: db.starts.last(), Bounds: bounds}))
 	if err == nil {
 		if !named(bounds, c.bounds) {

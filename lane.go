@@ -18,10 +18,9 @@ type base struct {
 	lane    sink.LaneState
 	claimed bool // false: the database was away
 	// Without the lane, see change.Settled: what the database may have instead of mark,
-	// whether the process before cannot have had the lane either, and the hole then.
+	// and whether the process before cannot have had the lane either.
 	bounds []uint64
 	away   bool
-	hole   change.Gap
 	gap    change.Gap // without the lane: the newest in the log
 }
 
@@ -194,15 +193,17 @@ func (db *DB) sealedBeyond(live *schema) (change.Gap, error) {
 	if !live.found || !l.Sealed || !db.ours(l.LogID) || db.overtaken(l) || l.Mark.Next != 0 || to <= db.gap.To {
 		return change.Gap{}, nil
 	}
-	if to > db.logFrom {
-		return change.Gap{From: db.logFrom, To: to}, nil
+	from := db.logFrom
+	if later, ok := db.starts.after(l.LogID); ok {
+		from = later.left // and goes on beyond that
 	}
-	// Starts without the database may have gone on behind it.
-	b, err := db.lastHeard()
-	if hole := b.hole; err == nil && hole.From < to && b.gap.To <= to && to < hole.To {
-		return change.Gap{From: hole.From, To: to}, nil
+	if to <= from {
+		return change.Gap{}, nil
 	}
-	return change.Gap{}, err
+	if b, err := db.lastHeard(); err != nil || b.gap.To > to {
+		return change.Gap{}, err
+	}
+	return change.Gap{From: from, To: to}, nil
 }
 
 // noteGap has the log say, on disk, what SQL alone has: the end that a failed log has lost.
@@ -277,7 +278,9 @@ func lostError(gap change.Gap) error {
 // overtaken reports whether the database was written further than a process with this data
 // directory can have been when it last had the lane.
 func (db *DB) overtaken(lane *sink.LaneState) bool {
-	return max(lane.Mark.Position, lane.Mark.Next) > db.starts.reach(lane)
+	later, ok := db.starts.after(lane.LogID)
+	position := max(lane.Mark.Position, lane.Mark.Next)
+	return ok && position > later.left && (!lane.Sealed || position >= later.next)
 }
 
 // lastSettled finds in the log how far the database was when it was last heard of.
@@ -302,7 +305,7 @@ func (db *DB) lastHeard() (base, error) {
 			return err
 		case typ == change.SettledRecord:
 			s, err := change.DecodeSettled(rec)
-			b = base{mark: sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}, bounds: s.Bounds, hole: s.Hole, gap: b.gap}
+			b = base{mark: sink.Mark{Position: s.Position, Next: s.Next, Part: s.Part}, bounds: s.Bounds, gap: b.gap}
 			b.away = s.Away && s.Start == db.starts.last() // else one has tried since, whose records the power took
 			return err
 		case typ == change.GapRecord:

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/internal/failpoint"
 	"github.com/lullcache/lull/internal/flush"
@@ -239,14 +238,7 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 			return fmt.Errorf("%s: %w", startsFile, err)
 		}
 	}
-	db.checkpoints = checkpointer{mark: b.mark, since: db.opts.world.Now(), bounds: b.bounds, away: !b.claimed, hole: b.hole}
-	if !b.claimed && !b.away && db.log != nil {
-		hole := &db.checkpoints.hole
-		if *hole == (change.Gap{}) {
-			hole.From = db.logFrom
-		}
-		hole.To = uint64(db.log.Next())
-	}
+	db.checkpoints = checkpointer{mark: b.mark, since: db.opts.world.Now(), bounds: b.bounds, away: !b.claimed}
 	if b.claimed || !b.away { // else the last cut was not sent by the process before, whose log may have failed
 		_ = db.noteEnds()
 	}
@@ -269,7 +261,7 @@ func (db *DB) claimLate(ctx context.Context) (sink.LaneState, error) {
 	live.reachable, live.late = true, true
 	b, err := db.claim(ctx, live)
 	if err == nil && db.log != nil {
-		db.checkpoints.away, db.checkpoints.hole = false, change.Gap{}
+		db.checkpoints.away = false
 		_, _ = db.logSettled(b.mark) // a log that has failed says so to writers
 	}
 	var never misfit

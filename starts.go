@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -141,19 +140,17 @@ func (db *DB) noteLeft() error {
 	return err
 }
 
-// reach is how far the database can be with a lane that was taken with this log.
-func (s *starts) reach(lane *sink.LaneState) uint64 {
-	_, id, _ := strings.Cut(lane.LogID, ".")
+// after is what the first start without the lane has noted that came after the one which took
+// a lane with this log.
+func (s *starts) after(laneLog string) (one start, ok bool) {
+	_, id, _ := strings.Cut(laneLog, ".")
 	i := slices.IndexFunc(s.known, func(one start) bool { return one.id == id })
 	for ; i >= 0 && i < len(s.known); i++ {
-		switch one := &s.known[i]; {
-		case one.over && lane.Sealed:
-			return one.next - 1
-		case one.over:
-			return one.left
+		if s.known[i].over {
+			return s.known[i], true
 		}
 	}
-	return math.MaxUint64
+	return start{}, false
 }
 
 // noteStart has the disk know that this start tries to take the lane. A late one tries

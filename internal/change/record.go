@@ -14,10 +14,6 @@ type Settled struct {
 	// Away: a process wrote this that had not yet tried to take the lane, so the database
 	// is where those before have left it.
 	Away bool
-	// Hole is where no record is, while the lane is not taken: from the end of the log as
-	// the first such process found it to the first record that it could write. A log that
-	// failed had more there, and the database may have it.
-	Hole Gap
 	// Start is the id of the last start that had tried to take the lane, 0 if none had.
 	Start uint64
 	// Bounds are the later positions, rising, up to which the database may have
@@ -25,13 +21,10 @@ type Settled struct {
 	Bounds []uint64
 }
 
-// What the flags of a Settled say. The first three stand alone in logs of earlier
-// versions, as its whole.
+// What the flags of a Settled say.
 const (
-	settledAway     = 1
-	settledAwayHole = 2 // away, and there is a hole
-	settledHole     = 3
-	settledStart    = 4 // and there is a start
+	settledAway  = 1
+	settledStart = 4 // and there is a start
 )
 
 // AppendSettled appends the record of s to dst.
@@ -41,19 +34,11 @@ func AppendSettled(dst []byte, s Settled) []byte {
 	dst = binary.AppendUvarint(dst, s.Position)
 	dst = binary.AppendUvarint(dst, s.Next)
 	dst = binary.AppendUvarint(dst, s.Part)
-	hole := s.Hole != (Gap{})
 	flags := boolByte(s.Away)
-	if hole {
-		flags = settledHole - flags
-	}
 	if s.Start != 0 {
 		flags |= settledStart
 	}
 	dst = append(dst, flags)
-	if hole {
-		dst = binary.AppendUvarint(dst, s.Hole.From)
-		dst = binary.AppendUvarint(dst, s.Hole.To)
-	}
 	if s.Start != 0 {
 		dst = binary.AppendUvarint(dst, s.Start)
 	}
@@ -72,11 +57,7 @@ func DecodeSettled(rec []byte) (Settled, error) {
 	s := Settled{UnixMs: d.varint(), Position: d.uvarint(), Next: d.uvarint(), Part: d.uvarint()}
 	if len(d.s) > 0 {
 		flags := d.byte()
-		kind := flags &^ settledStart
-		s.Away = kind == settledAway || kind == settledAwayHole
-		if kind == settledHole || kind == settledAwayHole {
-			s.Hole = Gap{From: d.uvarint(), To: d.uvarint()}
-		}
+		s.Away = flags&settledAway != 0
 		if flags&settledStart != 0 {
 			s.Start = d.uvarint()
 		}
