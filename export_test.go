@@ -18,6 +18,9 @@ func WithFS(o *Options, fs fsys.FS) { o.fs = fs }
 // LookEvery makes the flusher look at parked tables every d.
 func LookEvery(o *Options, d time.Duration) { o.lookEvery = d }
 
+// StartWait has a start wait for its database for d.
+func StartWait(o *Options, d time.Duration) { o.startWait = d }
+
 // Flusher is the engine's flusher.
 func Flusher(db *DB) *flush.Flusher { return db.flusher }
 

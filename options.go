@@ -152,6 +152,8 @@ type Options struct {
 	fs        fsys.FS
 	world     world.World   // the machine's
 	lookEvery time.Duration // flush.Options.LookEvery; 0: its default
+	// startWait is how long a start waits for a database that it has seen before; 0: schemaTimeout.
+	startWait time.Duration
 }
 
 // FlushOptions says when changes are carried to SQL; see the package flush.

@@ -1,6 +1,7 @@
 package lull
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,7 +50,7 @@ func (db *DB) learnSchema(ctx context.Context) (*schema, error) {
 	}
 	path := filepath.Join(db.opts.DataDir, schemaFile)
 	data, readErr := db.readFile(path)
-	timeout := schemaTimeout
+	timeout := cmp.Or(db.opts.startWait, schemaTimeout)
 	if readErr != nil {
 		timeout = schemaTimeoutFirst
 	}

@@ -70,6 +70,7 @@ func TestTroubleStartWithoutDatabase(t *testing.T) {
 		db := openWorld(t, p.sink(t), dir, nil)
 		set(t, db, "views:bad", "2000000")
 		set(t, db, "views:hot", "1")
+		syncDB(t, db) // the one is set aside
 		tr := startTraffic(t, db, 3, isNoDB)
 		time.Sleep(300 * time.Millisecond)
 		server.Kill()

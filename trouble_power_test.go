@@ -26,6 +26,7 @@ func onFS(t *testing.T, fs *faultfs.FS, s sink.Sink, change func(*lull.Options))
 		change(&o)
 	}
 	lull.WithFS(&o, fs)
+	lull.StartWait(&o, hangMax)
 	return lull.Open(t.Context(), o)
 }
 
