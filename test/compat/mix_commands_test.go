@@ -124,9 +124,8 @@ func nextOfMix(g *gen) []string {
 // the mix runs, and counts that repeat an answer for ever.
 func (g *gen) harmless(words []string) []string {
 	name := strings.ToUpper(words[0])
-	if name[0] == 'Z' && slices.ContainsFunc(words, func(w string) bool {
-		return strings.HasSuffix(strings.ToUpper(w), "BYLEX") || strings.EqualFold(w, "ZLEXCOUNT")
-	}) {
+	byMember := func(w string) bool { return strings.HasSuffix(strings.ToUpper(w), "BYLEX") }
+	if name == "ZLEXCOUNT" || name[0] == 'Z' && strings.Contains(name, "RANGE") && slices.ContainsFunc(words, byMember) {
 		at := 1
 		if name == "ZRANGESTORE" {
 			at = 2
