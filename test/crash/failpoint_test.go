@@ -23,6 +23,8 @@ func (w *world) killAt(p failpoint.Point) bool {
 	}
 	if p == failpoint.Folding {
 		c = conditions{logMiB: 6, ack: "disk"}
+	} else {
+		c.more = "max_dirty_rows: 10000\n" // writers that outrun the database would make each flush longer than the one before
 	}
 	w.configure(c)
 	w.in.env = []string{fmt.Sprintf("LULL_FAILPOINT=%s:%d=kill", p, w.passes(p))}
