@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lullcache/lull"
 	"github.com/lullcache/lull/internal/fsys/faultfs"
@@ -146,7 +147,7 @@ func TestACopyThatCannotGoOnLeavesTheLane(t *testing.T) {
 // have been when the copy began to write. It was no end of the copy's log that was lost.
 func TestTheLogOfTheOriginalFailsBesideItsCopy(t *testing.T) {
 	f := newFolding(t)
-	log := lull.LogOptions{SegmentBytes: foldedSegment}
+	log := lull.LogOptions{SegmentBytes: foldedSegment, SyncEvery: time.Hour}
 	open := func(fs *faultfs.FS, s sink.Sink) *lull.DB {
 		db, err := onFS(t, fs, s, func(o *lull.Options) { o.Log = log })
 		must(t, err)
