@@ -121,6 +121,7 @@ func (e *endless) Close() error                { return nil }
 // has something to read.
 func TestAnEndlessClientKeepsNobodyWaiting(t *testing.T) {
 	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckMemory})
+	dial(t, s).ask("GET a", "$-1") // it serves
 	client := &endless{}
 	w := &worker{p: s.poller, rank: 1}
 	w.more.push(newConn(s, client))
@@ -134,7 +135,8 @@ func TestAnEndlessClientKeepsNobodyWaiting(t *testing.T) {
 // TestAnswersDoNotWaitForEver: others always have something to read.
 func TestAnswersDoNotWaitForEver(t *testing.T) {
 	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckDisk})
-	s.poller.wake() // nobody takes the bell's ring yet
+	dial(t, s).ask("GET a", "$-1") // it serves
+	s.poller.wake()                // nobody takes the bell's ring yet
 	w := &worker{p: s.poller, rank: 1}
 	n := 0
 	for n <= gatherMax && w.gather() {
