@@ -107,7 +107,7 @@ type state uint8
 const (
 	resting state = iota // nothing until the client sends more
 	reading              // there may be more to read
-	holding              // its answers wait for the disk
+	holding              // its answers are sent later
 	ended
 )
 

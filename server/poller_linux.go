@@ -13,7 +13,7 @@ import (
 // poller serves the connections with few goroutines, which it calls workers: one asks the
 // system which connections have bytes to read, and answers them one after the other. A
 // goroutine for each connection would be woken and put to sleep for each batch, by threads
-// that look for work all over: for single commands that took a fifth of the CPU.
+// that look for work all over (docs/performance.md says what that costs).
 //
 // A worker whose connection has to wait, for SQL, the disk or the client, gives all else
 // to a new goroutine and stays with that connection until it is idle. The watch does so for

@@ -159,6 +159,27 @@ func TestHelpEnds(t *testing.T) {
 	dial(t, s).ask("SET a 1", "+OK")
 }
 
+// TestHelpEndsWithTheServer: the bell that ends the workers rings on, and is nothing to do.
+func TestHelpEndsWithTheServer(t *testing.T) {
+	s, err := Listen(Options{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.listener.Close()
+	s.closing.Store(true)
+	s.poller.over.Add(1)
+	w := &worker{p: s.poller, rank: 1}
+	closed := make(chan struct{})
+	go func() {
+		s.poller.close()
+		close(closed)
+	}()
+	<-s.poller.done
+	s.poller.wake()
+	w.run()
+	<-closed
+}
+
 // TestCrowds: from four connections on each time that a worker asks, it gets help.
 func TestCrowds(t *testing.T) {
 	w := &worker{}

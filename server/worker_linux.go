@@ -118,16 +118,13 @@ func (w *worker) ask(timeout int) (n int) {
 // poll finds connections that have something to read; the first worker waits for them. It
 // is false when the worker is to end.
 func (w *worker) poll() bool {
+	timeout := -1
 	if w.rank > 0 {
-		if w.ask(0) > 0 {
-			return true
-		}
-		w.active.Store(false)
-		w.p.over.Done()
-		return false
+		timeout = 0
 	}
-	w.ask(-1)
-	if w.p.srv.closing.Load() && !w.closing() {
+	n := w.ask(timeout)
+	if w.rank > 0 && n == 0 || w.p.srv.closing.Load() && !w.closing() {
+		w.active.Store(false)
 		w.p.over.Done()
 		return false
 	}
@@ -146,7 +143,7 @@ func (w *worker) gather() bool {
 }
 
 // closing has the connections that rest see that the server is closing. It is false when
-// all are gone.
+// all are gone; then the bell rings on, for the other workers.
 func (w *worker) closing() bool {
 	select {
 	case <-w.p.done:
