@@ -6,7 +6,7 @@ import (
 )
 
 // ApproachMax is how many keys Session.Approach looks at.
-const ApproachMax = 32
+const ApproachMax = keyspace.ApproachMax
 
 // Approach is for a caller with several units to run, one after the other: it has
 // the processor fetch what memory holds of their keys, all at the same time, where
@@ -47,9 +47,7 @@ func (s *Session) Approach(keys [][]byte) {
 		if e := found[i].entry; e != nil {
 			e.Approach()
 		}
-		if k := found[i].dirty; k != nil {
-			k.Approach()
-		}
+		found[i].dirty.FetchRows()
 	}
 	s.db.unlock(&locked)
 }

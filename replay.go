@@ -164,9 +164,7 @@ func approach(set *dirty.Set, def change.Dictionary, changes []placed) {
 	}
 	for i := range changes {
 		p := &changes[i]
-		if k := set.Guess(def[p.Table].Space, p.DB, p.hash); k != nil {
-			k.Approach()
-		}
+		set.Guess(def[p.Table].Space, p.DB, p.hash).FetchRows()
 	}
 }
 

@@ -150,15 +150,11 @@ func (s *Set) Guess(space uint16, db uint8, hash uint64) *Key {
 	return nil
 }
 
-// Approach fetches what of the Key is not in its first line. The set must be the one that
-// Guess was asked, and still guarded.
-func (k *Key) Approach() { k.FetchRows() }
-
 // Fetch fetches k itself, FetchRows its name and rows: for a caller that comes to k soon.
 // k may be nil.
 func (k *Key) Fetch() { prefetch.Line(unsafe.Pointer(k)) }
 
-// FetchRows is the step after Fetch.
+// FetchRows is the step after Fetch, or after Guess of the same set, still guarded.
 func (k *Key) FetchRows() {
 	switch {
 	case k == nil:

@@ -13,13 +13,9 @@ import (
 
 // Approach fetches the places of the table where an entry with this hash would be.
 func (t *Table) Approach(hash uint64) {
-	if t.d.n == 0 {
-		return
+	if t.d.n > 0 {
+		t.d.approach(hash)
 	}
-	s := t.d.segment(hash)
-	i := s.home(hash)
-	prefetch.Line(unsafe.Pointer(&s.tags[i]))
-	prefetch.Line(unsafe.Pointer(&s.items[i]))
 }
 
 // Guess fetches the entry that Find would look at first, and returns it; nil if
@@ -44,13 +40,13 @@ func (e *Entry) Approach() {
 	}
 }
 
-// MembersMax is how many members ApproachMembers looks at.
-const MembersMax = 32
+// ApproachMax is how many members ApproachMembers looks at.
+const ApproachMax = 32
 
 // ApproachMembers fetches what a large set, sorted set or hash holds of members with
 // these hashes, for a caller that has several units on one collection.
 func (e *Entry) ApproachMembers(hashes []uint64) {
-	hashes = hashes[:min(len(hashes), MembersMax)]
+	hashes = hashes[:min(len(hashes), ApproachMax)]
 	switch e.form {
 	case formHashBig:
 		approachAll(&(*hashBig)(e.ptr).d, hashes, func(p pair) { prefetch.Line(unsafe.Pointer(p.p)) })
@@ -58,7 +54,7 @@ func (e *Entry) ApproachMembers(hashes []uint64) {
 		approachAll(&(*setBig)(e.ptr).d, hashes, func(r record) { prefetch.Line(unsafe.Pointer(r.p)) })
 	case formZSetBig:
 		z := (*zsetBig)(e.ptr)
-		var found [MembersMax]scored
+		var found [ApproachMax]scored
 		n := 0
 		approachAll(&z.d, hashes, func(m scored) {
 			prefetch.Line(unsafe.Pointer(m.p))
@@ -78,10 +74,7 @@ func approachAll[T dictItem](d *dict[T], hashes []uint64, fetch func(T)) {
 		return
 	}
 	for _, h := range hashes {
-		s := d.segment(h)
-		i := s.home(h)
-		prefetch.Line(unsafe.Pointer(&s.tags[i]))
-		prefetch.Line(unsafe.Pointer(&s.items[i]))
+		d.approach(h)
 	}
 	var none T
 	for _, h := range hashes {
@@ -89,6 +82,14 @@ func approachAll[T dictItem](d *dict[T], hashes []uint64, fetch func(T)) {
 			fetch(it)
 		}
 	}
+}
+
+// approach fetches the place of a hash.
+func (d *dict[T]) approach(hash uint64) {
+	s := d.segment(hash)
+	i := s.home(hash)
+	prefetch.Line(unsafe.Pointer(&s.tags[i]))
+	prefetch.Line(unsafe.Pointer(&s.items[i]))
 }
 
 // approach fetches the leaf's items.
