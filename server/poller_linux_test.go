@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -178,6 +179,27 @@ func TestHelpEndsWithTheServer(t *testing.T) {
 	s.poller.wake()
 	w.run()
 	<-closed
+}
+
+// TestShutdownEnds: of a server with no clients, whose worker sees at the same time that it
+// closes and that all are gone. The first server that hung was one of some thousands.
+func TestShutdownEnds(t *testing.T) {
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 1000 {
+				s, err := Listen(Options{Addr: "127.0.0.1:0"})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := s.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // TestCrowds: from four connections on each time that a worker asks, it gets help.

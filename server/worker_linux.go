@@ -145,13 +145,14 @@ func (w *worker) gather() bool {
 // closing has the connections that rest see that the server is closing. It is false when
 // all are gone; then the bell rings on, for the other workers.
 func (w *worker) closing() bool {
+	var rings [8]byte
+	_, _ = unix.Read(w.p.bell, rings[:])
 	select {
-	case <-w.p.done:
+	case <-w.p.done: // looked at after the ring was taken: it may have been that of done
+		w.p.wake()
 		return false
 	default:
 	}
-	var rings [8]byte
-	_, _ = unix.Read(w.p.bell, rings[:])
 	w.p.srv.clients.each(func(c *conn) {
 		if c.sock.polled() && c.claim() {
 			w.more.push(c)
