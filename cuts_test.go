@@ -129,18 +129,18 @@ func TestCheckpointBehindTheCutItStandsFor(t *testing.T) {
 // processor meanwhile. Those of other shards may not have to wait for it.
 func TestACutWaitsForNoLockWhileItHasOthers(t *testing.T) {
 	db := &DB{}
-	db.shards[100].mu.Lock()
+	db.shards[shardCount-1].mu.Lock()
 	if db.tryLockAll() {
 		t.Fatal("all shards were locked, and one was before")
 	}
 	for i := range db.shards {
-		if free := db.shards[i].mu.TryLock(); free != (i != 100) {
+		if free := db.shards[i].mu.TryLock(); free != (i != shardCount-1) {
 			t.Errorf("shard %d is free: %v", i, free)
 		} else if free {
 			db.shards[i].mu.Unlock()
 		}
 	}
-	if db.shards[100].mu.Unlock(); !db.tryLockAll() {
+	if db.shards[shardCount-1].mu.Unlock(); !db.tryLockAll() {
 		t.Error("nobody has a shard, and not all could be locked")
 	}
 }

@@ -13,7 +13,6 @@ import (
 // keys in rising order; a cut locks all of them for as long as it takes to swap
 // pointers.
 const (
-	shardBits  = 7
 	shardCount = 1 << shardBits
 	dbCount    = 16
 )
@@ -67,7 +66,7 @@ func (s *shard) remove(db uint8, hash uint64, e *keyspace.Entry) {
 }
 
 // lockSet is a set of shards, locked in rising order.
-type lockSet [shardCount / 64]uint64
+type lockSet [(shardCount + 63) / 64]uint64
 
 func (l *lockSet) add(i uint8)      { l[i>>6] |= 1 << (i & 63) }
 func (l *lockSet) has(i uint8) bool { return l[i>>6]&(1<<(i&63)) != 0 }
@@ -87,7 +86,7 @@ func (db *DB) unlock(l *lockSet) { l.each(func(i int) { db.shards[i].mu.Unlock()
 // allShards is the lock set of units that touch every key.
 func allShards() (l lockSet) {
 	for i := range l {
-		l[i] = ^uint64(0)
+		l[i] = ^uint64(0) >> (64 - min(64, shardCount-64*i))
 	}
 	return l
 }

@@ -66,9 +66,10 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	defer debug.SetGCPercent(debug.SetGCPercent(2000)) // what lives is little
 	line := proof.NewLine(t, *simFrom)
 	var tried simCounts
+	var traces uint64
 	var mu sync.Mutex
 	next := atomic.Uint64{}
 	next.Store(*simFrom - 1)
@@ -80,6 +81,7 @@ func TestSimulation(t *testing.T) {
 				mu.Lock()
 				tried.add(&s.counts)
 				tried.add(&s.sql.counts)
+				traces ^= s.w.hash
 				if why != "" {
 					t.Errorf("seed %d (make sim SEED=%d): %s", seed, seed, why)
 					blame(line, why)
@@ -89,6 +91,7 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	t.Logf("the traces come to %016x", traces)
 	line.Tried(int(*simSeeds), "seeds")
 	for _, c := range tried.list() {
 		line.Tried(*c.n, c.what)

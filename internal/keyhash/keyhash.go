@@ -1,3 +1,5 @@
+//go:build !sim
+
 // Package keyhash hashes the names of keys, once for all tables in which a unit finds one.
 package keyhash
 

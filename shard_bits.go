@@ -1,0 +1,5 @@
+//go:build !sim
+
+package lull
+
+const shardBits = 7
