@@ -20,13 +20,9 @@ func (f *Flusher) open(ctx context.Context) error {
 		}
 		f.lane, f.mark = state, state.Mark
 	}
-	if !f.aside.isLoaded() {
-		if err := f.reload(ctx); err != nil {
-			return err
-		}
-	}
-	f.parkLettered()
 	if f.mark != assumed {
+		// Before the letters are read, which may take several tries: until then memory shows, and
+		// writers build on, what the database may have left behind.
 		why := fmt.Sprintf("the database has %s, %s was assumed", f.mark, assumed)
 		if assumed.After(f.mark) {
 			f.event(Event{Kind: Rewound, Text: why})
@@ -35,6 +31,12 @@ func (f *Flusher) open(ctx context.Context) error {
 			return err
 		}
 	}
+	if !f.aside.isLoaded() {
+		if err := f.reload(ctx); err != nil {
+			return err
+		}
+	}
+	f.parkLettered()
 	f.opened.Store(true)
 	f.gate.settle(f.mark.Position)
 	return nil
