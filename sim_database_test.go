@@ -296,6 +296,7 @@ type simSink struct {
 	p       *simProc
 	id      sink.LaneID
 	epoch   uint64
+	logID   string // the lane's, as it was taken
 	tried   uint64
 	unclear bool
 	floor   sink.Floor
@@ -395,7 +396,7 @@ func (s *simSink) Claim(_ context.Context, c sink.Claim) (sink.LaneState, error)
 	}
 	before := s.lane
 	s.lane, s.found = lane, true
-	s.id, s.epoch, s.tried, s.unclear = c.ID, lane.Epoch, 0, false
+	s.id, s.epoch, s.logID, s.tried, s.unclear = c.ID, lane.Epoch, lane.LogID, 0, false
 	s.w.note("db: claimed", lane.Epoch, lane.Mark.Position, lane.Mark.Next, lane.Mark.Part)
 	s.claimed(before, true)
 	return lane, nil
@@ -405,7 +406,7 @@ func (s *simSink) Seal(context.Context) error {
 	if err := s.call("seal"); err != nil {
 		return err
 	}
-	if s.lane.Epoch != s.epoch {
+	if s.lane.Epoch != s.epoch || s.lane.LogID != s.logID {
 		return &sink.Error{Class: sink.Fenced, Err: errors.New("seal: another epoch")}
 	}
 	s.lane.Sealed = true
@@ -435,7 +436,7 @@ func (s *simSink) Write(_ context.Context, b *sink.Batch) (sink.Result, error) {
 	if s.open != nil {
 		return sink.Result{}, &sink.Error{Class: sink.Retry, Err: errors.New("lock timeout")}
 	}
-	if s.lane.Epoch != s.epoch || s.lane.Mark != b.From {
+	if s.lane.Epoch != s.epoch || s.lane.LogID != s.logID || s.lane.Mark != b.From {
 		return sink.Result{}, &sink.Error{Class: sink.Fenced, Err: fmt.Errorf("epoch %d, mark %v", s.lane.Epoch, s.lane.Mark)}
 	}
 	tx := &simTx{owner: s, b: b}

@@ -125,12 +125,18 @@ func (f *Flusher) ownPast(ctx context.Context, cause error) (bool, error) {
 	case !f.o.Ours(state.LogID) || state.Epoch > f.lane.Epoch:
 		return false, fmt.Errorf("%w (log %s, epoch %d; this one had log %s, epoch %d): %w", ErrFenced,
 			state.LogID, state.Epoch, f.o.LogID, f.lane.Epoch, cause)
-	case state.Epoch == f.lane.Epoch && state.Mark == f.mark:
+	case f.holds(&state) && state.Mark == f.mark:
 		f.trouble(cause)
 		return false, f.backOff(ctx)
 	}
 	f.lane, f.back = state, true
 	return true, nil
+}
+
+// holds reports whether the lane is as this process took it. An epoch alone can come twice, after a backup
+// took the lane's place.
+func (f *Flusher) holds(lane *sink.LaneState) bool {
+	return lane.Epoch == f.lane.Epoch && lane.LogID == f.lane.LogID
 }
 
 // lookBack finds out at once whether the database has gone back, after Doubt. All else
@@ -141,7 +147,7 @@ func (f *Flusher) lookBack(ctx context.Context) error {
 	}
 	state, found, err := f.o.Writer.Lane(ctx, f.laneID())
 	if err != nil || !found || !f.o.Ours(state.LogID) || state.Epoch > f.lane.Epoch ||
-		state.Mark.After(f.mark) || state.Mark == f.mark && state.Epoch == f.lane.Epoch {
+		state.Mark.After(f.mark) || state.Mark == f.mark && f.holds(&state) {
 		return ctx.Err()
 	}
 	f.lane, f.back = state, true

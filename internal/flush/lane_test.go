@@ -67,3 +67,20 @@ func TestALateStartGivesUpWhatWasAssumedAtOnce(t *testing.T) {
 		stop()
 	})
 }
+
+// TestAnEpochComesTwice: a backup of before takes the lane's place, in which an earlier start has the epoch and the
+// mark that this one had (seed 10035565 of the simulation).
+func TestAnEpochComesTwice(t *testing.T) {
+	ours := func(logID string) bool { return logID == "log-1" || logID == "log-0" }
+	inLab(t, Options{Ours: ours}, func(l *lab) {
+		l.wait(l.e.write())
+		l.db.mu.Lock()
+		l.db.lane.LogID = "log-0"
+		l.db.mu.Unlock()
+		l.wait(l.e.write())
+		check(l.T, l.db, l.e)
+		if l.db.lane.LogID != "log-1" {
+			t.Errorf("the lane is still of %s", l.db.lane.LogID)
+		}
+	})
+}

@@ -49,6 +49,7 @@ type database struct {
 	lastID  int64
 	writes  int // transactions that were committed
 	unclear bool
+	holder  string // the log of whoever claimed the lane last
 	looks   int    // so many looks at the lane fail
 	before  func() // the next claim
 
@@ -126,7 +127,7 @@ func (db *database) Claim(_ context.Context, c sink.Claim) (sink.LaneState, erro
 		return sink.LaneState{}, &sink.Error{Class: sink.Fenced, Err: errors.New("held by another")}
 	}
 	db.lane.Epoch++
-	db.lane.LogID = c.LogID
+	db.lane.LogID, db.holder = c.LogID, c.LogID
 	db.unclear = false
 	return db.lane, nil
 }
@@ -158,7 +159,7 @@ func (db *database) Write(ctx context.Context, b *sink.Batch) (sink.Result, erro
 	if f == inTheWay {
 		return sink.Result{}, &sink.Error{Class: sink.Retry, Conflict: true, Err: errors.New("deadlock")}
 	}
-	if b.From != db.lane.Mark {
+	if b.From != db.lane.Mark || db.lane.LogID != db.holder {
 		return sink.Result{}, &sink.Error{Class: sink.Fenced, Err: fmt.Errorf("mark is %v, not %v", db.lane.Mark, b.From)}
 	}
 	for i := range b.Tables {

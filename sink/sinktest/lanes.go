@@ -133,6 +133,12 @@ func testClaim(t *testing.T, b *base) {
 	_, err = other.Write(ctx, &sink.Batch{From: mark, To: sink.Mark{Position: 9}})
 	b.must(err)
 
+	// A backup of before takes the lane's place, and another start has the epoch that this one had.
+	b.exec("UPDATE lull_lanes SET log_id = 'before' WHERE lane = 'second'")
+	_, err = other.Write(ctx, &sink.Batch{From: sink.Mark{Position: 9}, To: sink.Mark{Position: 11}})
+	b.wantClass(err, sink.Fenced)
+	b.wantClass(other.Seal(ctx), sink.Fenced)
+
 	reset := b.claim(other, sink.Claim{ID: id, LogID: "c", Start: true, Reset: true, Mark: sink.Mark{Position: 40}})
 	if reset.Mark != (sink.Mark{Position: 40}) {
 		t.Fatalf("reset: got %+v", reset)

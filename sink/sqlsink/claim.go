@@ -50,7 +50,7 @@ func (s *Sink) Claim(ctx context.Context, c sink.Claim) (sink.LaneState, error) 
 	if err != nil {
 		return sink.LaneState{}, err
 	}
-	s.lane, s.epoch, s.tried, s.unclear = c.ID, state.Epoch, 0, false
+	s.lane, s.epoch, s.logID, s.tried, s.unclear = c.ID, state.Epoch, state.LogID, 0, false
 	return state, nil
 }
 
@@ -171,10 +171,10 @@ func (s *Sink) Seal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n, err := session.Exec(ctx, `UPDATE `+s.d.OwnTable(laneTable)+` SET sealed = ? WHERE name = ? AND lane = ? AND epoch = ?`,
-		true, s.lane.Name, s.lane.Lane, int64(s.epoch))
+	n, err := session.Exec(ctx, `UPDATE `+s.d.OwnTable(laneTable)+` SET sealed = ? WHERE name = ? AND lane = ? AND epoch = ? AND log_id = ?`,
+		true, s.lane.Name, s.lane.Lane, int64(s.epoch), s.logID)
 	if err == nil && n == 0 {
-		err = &sink.Error{Class: sink.Fenced, Err: fmt.Errorf("lane %s of %s: no longer at epoch %d", s.lane.Lane, s.lane.Name, s.epoch)}
+		err = &sink.Error{Class: sink.Fenced, Err: fmt.Errorf("lane %s of %s: no longer at epoch %d of log %s", s.lane.Lane, s.lane.Name, s.epoch, s.logID)}
 	}
 	if err != nil {
 		s.abandon(ctx, err)

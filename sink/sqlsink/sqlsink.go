@@ -176,6 +176,7 @@ type Sink struct {
 	former  string // a session that was lost and may still be open there
 	lane    sink.LaneID
 	epoch   uint64 // of the last successful Claim; 0: none
+	logID   string // the same; an epoch can come twice if a backup took the lane's place
 	tried   uint64 // the highest of Claims since whose COMMIT was not answered
 	unclear bool   // the last Write is neither known to be in nor not
 	// lastLetter is the highest number that a letter got.

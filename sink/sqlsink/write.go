@@ -103,15 +103,15 @@ func (s *Sink) work(ctx context.Context, session Session, b *sink.Batch, r *run)
 func (s *Sink) fence(ctx context.Context, session Session, b *sink.Batch) error {
 	n, err := session.Exec(ctx, `UPDATE `+s.d.OwnTable(laneTable)+
 		` SET position = ?, next_position = ?, part = ?, catching_up = ?, sealed = ?, flushed_at = ?`+
-		` WHERE name = ? AND lane = ? AND epoch = ? AND position = ? AND next_position = ? AND part = ?`,
+		` WHERE name = ? AND lane = ? AND epoch = ? AND log_id = ? AND position = ? AND next_position = ? AND part = ?`,
 		int64(b.To.Position), int64(b.To.Next), int64(b.To.Part), b.CatchingUp, b.Sealed, s.d.Own().Stamp(time.Now()),
-		s.lane.Name, s.lane.Lane, int64(s.epoch), int64(b.From.Position), int64(b.From.Next), int64(b.From.Part))
+		s.lane.Name, s.lane.Lane, int64(s.epoch), s.logID, int64(b.From.Position), int64(b.From.Next), int64(b.From.Part))
 	if err != nil {
 		return s.failure(err, nil)
 	}
 	if n == 0 {
 		return &sink.Error{Class: sink.Fenced, Err: fmt.Errorf(
-			"lane %s of %s: no longer at epoch %d and position %d", s.lane.Lane, s.lane.Name, s.epoch, b.From.Position)}
+			"lane %s of %s: no longer at epoch %d of log %s and position %d", s.lane.Lane, s.lane.Name, s.epoch, s.logID, b.From.Position)}
 	}
 	return nil
 }
