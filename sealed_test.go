@@ -182,6 +182,19 @@ func TestTheLogIsFoldedBehindASealedLane(t *testing.T) {
 	}
 }
 
+// TestAStartLogsWhereItFoundASealedLane: it then dies before it has flushed anything, and starts without the database
+// have to leave that place as it was, which is not where the log ends any more (seed 10051314 of the simulation).
+func TestAStartLogsWhereItFoundASealedLane(t *testing.T) {
+	l := newSealed(t, foldedLog, false)
+	db, err := onFS(t, l.fs, &startSink{Sink: l.s, write: func() error { return errStartAway }}, func(o *lull.Options) { o.Log = foldedLog })
+	must(t, err)
+	lull.Flusher(db).Pause()
+	set(t, db, "other", "0")
+	l.fs = l.fs.Kill(1)
+	leave(t, db)
+	l.foldAway(t, foldedLog)
+}
+
 // foldAway lets three starts without the database fold the log, and the last one take
 // the lane.
 func (l *sealed) foldAway(t *testing.T, log lull.LogOptions) {

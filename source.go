@@ -239,7 +239,11 @@ func (db *DB) startFlusher(ctx context.Context, b base, pending []*dirty.Cut) er
 		}
 	}
 	db.checkpoints = checkpointer{mark: b.mark, since: db.opts.world.Now(), bounds: b.bounds, away: !b.claimed}
-	if b.claimed || !b.away { // else the last cut was not sent by the process before, whose log may have failed
+	switch {
+	case b.claimed && db.log != nil && b.mark != (sink.Mark{}):
+		// The log may not know: if the one before had failed, or the database went back. A log without room says so to writers.
+		_, _ = db.logSettled(b.mark)
+	case b.claimed || !b.away: // else the last cut was not sent by the process before, whose log may have failed
 		_ = db.noteEnds()
 	}
 	db.flusher = flush.New(o, source{db})
