@@ -32,6 +32,7 @@ type simUnit struct {
 	answers  []string
 	changes  []change.Change
 	record   []byte // while it is not known whether the log has it
+	sqlOnly  bool   // SQL has it, and the log may not know
 }
 
 // simValue is what a key holds, in the plainest form.

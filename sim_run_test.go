@@ -315,16 +315,19 @@ func (s *simulation) findTail(l *simLife) {
 			s.stopped = errors.New("written while SQL was ahead of a log that failed: see docs/durability.md")
 			return
 		}
+		for i := range s.tail[:n] {
+			s.tail[i].sqlOnly = true // if the log fails before it can say so
+		}
 		s.units = slices.Insert(s.units, s.behind, s.tail[:n]...)
 		s.remember()
 	}
 	s.tail, s.before = nil, nil
 }
 
-// lost fails if a unit that was promised is gone.
+// lost fails if a unit that was promised is gone. Those that SQL alone has are not, as long as nobody has asked it.
 func (s *simulation) lost(units []simUnit) {
 	for _, u := range units {
-		if u.position <= s.owed {
+		if u.position <= s.owed && !u.sqlOnly {
 			s.fault("lost: the unit at position %d; all up to %d were promised", u.position, s.owed)
 		}
 	}
@@ -658,8 +661,8 @@ func (s *simulation) mend() {
 	s.sql.trouble, s.sql.away, s.sql.refuses = 0, false, false
 	s.sql.gone = map[string]bool{}
 	s.disk.SetCapacity(0)
-	if s.life != nil && s.life.sink.behind() {
-		s.crash(false) // a flush would notice that the database went back; there may be none
+	if s.life != nil && (s.life.sink.behind() || s.sql.lane.Epoch < s.life.sink.epoch) {
+		s.crash(false) // a flush would notice that the database went back; there may be none, or only after the letters were tried
 	}
 	if s.sql.open != nil && (s.life == nil || s.sql.open.owner != s.life.sink || s.life.sink.unclear) {
 		s.sql.end()
