@@ -34,6 +34,7 @@ func openOver(t *testing.T, s sink.Sink, dir string, change func(*lull.Options))
 		Log:     lull.LogOptions{SegmentBytes: 1 << 20},
 		OnEvent: func(e lull.Event) { t.Logf("event: %s: %s: %v", e.Kind, e.Text, e.Err) },
 	}
+	lull.StartWait(&o, hangMax) // else a database that is only slow is taken for one that is away
 	if change != nil {
 		change(&o)
 	}

@@ -74,3 +74,6 @@ func Replay(db *DB) (rows int, err error) {
 	}
 	return rows, err
 }
+
+// Gap is what the log is known to have lost, and SQL has.
+func Gap(db *DB) (from, to uint64) { return db.gap.From, db.gap.To }

@@ -160,11 +160,17 @@ func (tr *traffic) end(t *testing.T) {
 // wantInSQL compares the database with what was acknowledged, exactly.
 func (tr *traffic) wantInSQL(t *testing.T, p *place) {
 	t.Helper()
+	row := func(acknowledged int64, row string) []string {
+		if acknowledged == 0 {
+			return nil // the machine had so much else to do that it never came to it
+		}
+		return []string{row}
+	}
 	for _, w := range tr.writers {
-		p.wantRows(t, fmt.Sprintf(`SELECT views FROM views WHERE page = '%d'`, w.n), fmt.Sprint(w.views))
-		p.wantRows(t, fmt.Sprintf(`SELECT count(*), count(DISTINCT n), max(n) + 1 FROM events WHERE topic = '%d'`, w.n), fmt.Sprintf("%[1]d|%[1]d|%[1]d", w.events))
-		p.wantRows(t, fmt.Sprintf(`SELECT name, hits FROM players WHERE id = %d`, w.n), fmt.Sprintf("writer %d|%d", w.n, w.hits))
-		p.wantRows(t, fmt.Sprintf(`SELECT points FROM scores WHERE board = '%d'`, w.n), fmt.Sprint(2*w.points))
+		p.wantRows(t, fmt.Sprintf(`SELECT views FROM views WHERE page = '%d'`, w.n), row(w.views, fmt.Sprint(w.views))...)
+		p.wantRows(t, fmt.Sprintf(`SELECT count(*), count(DISTINCT n), max(n) + 1 FROM events WHERE topic = '%d' HAVING count(*) > 0`, w.n), row(w.events, fmt.Sprintf("%[1]d|%[1]d|%[1]d", w.events))...)
+		p.wantRows(t, fmt.Sprintf(`SELECT name, hits FROM players WHERE id = %d`, w.n), row(w.hits, fmt.Sprintf("writer %d|%d", w.n, w.hits))...)
+		p.wantRows(t, fmt.Sprintf(`SELECT points FROM scores WHERE board = '%d'`, w.n), row(w.points, fmt.Sprint(2*w.points))...)
 	}
 	// A flush that was applied twice would change a counter to what it was.
 	p.wantRows(t, `SELECT count(*) FROM audit WHERE was >= is_now`, "0")
