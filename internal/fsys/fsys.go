@@ -53,6 +53,9 @@ type File interface {
 	// are; but a Sync need not make each page watch for stores again, which stops
 	// all processors for a moment, page by page.
 	Unload(from, to int64)
+	// Uncache says of a synced file, whose mapping is not used any more, that it will
+	// not be read soon: the system need not keep its bytes in memory.
+	Uncache()
 	Size() (int64, error)
 	Close() error
 }

@@ -185,11 +185,18 @@ func (f *osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-func (f *osFile) Close() error {
-	var err error
-	if f.mem != nil {
-		err = unix.Munmap(f.mem)
-		f.mem = nil
+func (f *osFile) Uncache() {
+	if f.unmap() == nil {
+		uncache(f.File)
 	}
-	return errors.Join(err, f.File.Close())
 }
+
+func (f *osFile) unmap() error {
+	mem := f.mem
+	if f.mem = nil; mem == nil {
+		return nil
+	}
+	return unix.Munmap(mem)
+}
+
+func (f *osFile) Close() error { return errors.Join(f.unmap(), f.File.Close()) }

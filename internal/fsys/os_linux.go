@@ -36,6 +36,9 @@ func allocate(f *os.File, size int64) error {
 // processors. Of a shared mapping nothing is lost. If it is refused, all is as before.
 func unload(mem []byte) { _ = unix.Madvise(mem, unix.MADV_DONTNEED) }
 
+// uncache is advice: if it is refused, all is as before.
+func uncache(f *os.File) { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) }
+
 func mapShared(f *os.File, size int64) ([]byte, error) {
 	mem, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOMEM) {

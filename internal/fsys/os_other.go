@@ -12,6 +12,8 @@ func allocate(f *os.File, size int64) error { return f.Truncate(size) }
 
 func unload([]byte) {}
 
+func uncache(*os.File) {}
+
 // mapShared declines: only Linux promises that syncing the descriptor covers stores
 // through a mapping.
 func mapShared(*os.File, int64) ([]byte, error) { return nil, ErrNoMap }

@@ -213,7 +213,8 @@ func (l *Log) releaseSynced(synced []*segment) {
 	l.unsynced = append([]*segment{}, l.unsynced[n:]...)
 	l.mu.Unlock()
 	for _, s := range done {
-		s.release() // all is synced: what Close says changes nothing
+		s.file.Uncache() // only a start reads it again, or a database that went back in time
+		s.release()      // all is synced: what Close says changes nothing
 	}
 	l.mu.Lock()
 	wake(l.wakeTend) // what is trimmed may now go

@@ -113,6 +113,9 @@ func (h *file) Map() ([]byte, error) {
 // Unload does nothing: these pages are memory.
 func (h *file) Unload(from, to int64) {}
 
+// Uncache does nothing, like Unload.
+func (h *file) Uncache() {}
+
 func (h *file) Size() (int64, error) {
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
