@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"errors"
 	"net"
 	"sync"
@@ -47,6 +46,7 @@ type conn struct {
 	needs   []lull.KeyNeed
 	spans   []span // answers of the batch that wait for their ticket
 
+	parsed     bool         // the command waits until a worker runs it
 	held       bool         // the answers wait until a worker sends them
 	claims     atomic.Int32 // 0: it rests; above 1: there is more to read
 	worker     *worker      // whose turn it is; nil: the goroutine has nothing else to do
@@ -107,6 +107,7 @@ type state uint8
 const (
 	resting state = iota // nothing until the client sends more
 	reading              // there may be more to read
+	parsed               // its command runs later
 	holding              // its answers are sent later
 	ended
 )
@@ -119,11 +120,15 @@ func (c *conn) serve() {
 	}
 }
 
-// turn reads once and answers, or sends the answers that were held.
+// turn reads once and answers, or does what is left of that.
 func (c *conn) turn() state {
-	if c.held {
+	switch {
+	case c.held:
 		c.held = false
 		return c.after(c.conclude())
+	case c.parsed:
+		c.parsed = false
+		return c.after(c.run(nil))
 	}
 	before := c.rd.Buffered()
 	switch err := c.rd.Fill(c.sock); {
@@ -140,6 +145,8 @@ func (c *conn) turn() state {
 // after is what comes after a turn that ended with err.
 func (c *conn) after(err error) state {
 	switch {
+	case c.parsed:
+		return parsed
 	case c.held:
 		return holding
 	case err != nil || c.quit || c.srv.closing.Load():
@@ -204,8 +211,17 @@ func (c *conn) end() {
 func (c *conn) answer() error {
 	c.join()
 	c.out.Ready()
+	err := c.parse()
+	if err == nil && c.worker != nil && c.alone() {
+		c.parsed = true
+		return nil
+	}
+	return c.run(err)
+}
+
+// run runs the commands that were parsed; err is what came behind them.
+func (c *conn) run(err error) error {
 	for !c.quit {
-		err := c.parse()
 		for c.running = 0; c.running < len(c.batch) && !c.quit; c.running++ {
 			if c.running%lull.ApproachMax == 0 {
 				c.approach(c.batch[c.running:])
@@ -225,6 +241,7 @@ func (c *conn) answer() error {
 		if len(c.batch) == 0 || c.authed {
 			break
 		}
+		err = c.parse()
 	}
 	if c.worker != nil && c.holds() {
 		c.held = true
@@ -238,44 +255,6 @@ func (c *conn) conclude() error {
 	err := c.flush()
 	c.release()
 	return err
-}
-
-// approach has the keys of the next commands fetched from memory at once. The
-// first argument is nearly always a key; if it is not, nothing is found under it.
-func (c *conn) approach(batch [][][]byte) {
-	if len(batch) < 2 || c.db == nil {
-		return
-	}
-	c.sess.StopClock()
-	c.keys = c.keys[:0]
-	for _, args := range batch[:min(len(batch), lull.ApproachMax)] {
-		if len(args) > 1 {
-			c.keys = append(c.keys, args[1])
-		}
-	}
-	if len(c.keys) > 1 && bytes.Equal(c.keys[0], c.keys[1]) {
-		c.approachMembers(batch)
-		return
-	}
-	c.sess.Approach(c.keys)
-}
-
-// approachMembers is approach for commands on one key, as far as they are. The member stands
-// last in those on sorted sets, and second in those on sets and hashes; where it does
-// not, nothing is found.
-func (c *conn) approachMembers(batch [][][]byte) {
-	key := c.keys[0]
-	c.keys = c.keys[:0]
-	for _, args := range batch[:min(len(batch), lull.ApproachMax)] {
-		switch {
-		case len(args) < 3 || !bytes.Equal(args[1], key):
-		case args[0][0]|0x20 == 'z':
-			c.keys = append(c.keys, args[len(args)-1])
-		default:
-			c.keys = append(c.keys, args[2])
-		}
-	}
-	c.sess.ApproachMembers(key, c.keys)
 }
 
 // parse takes all complete commands; before AUTH just one, since what it does

@@ -206,13 +206,54 @@ func TestShutdownEnds(t *testing.T) {
 func TestCrowds(t *testing.T) {
 	w := &worker{}
 	for _, c := range []struct {
-		turns, polls    uint64
-		worked, crowded bool
-	}{{0, 0, false, false}, {8, 1, true, true}, {8, 3, true, false}, {80, 3, true, true}, {0, 1, false, false}} {
+		turns, polls, came uint64
+		worked, crowded    bool
+	}{{0, 0, 0, false, false}, {8, 1, 4, true, true}, {8, 3, 4, true, false}, {80, 3, 40, true, true}, {0, 1, 0, false, false}} {
 		w.turn.Add(c.turns)
 		w.polls.Add(c.polls)
+		w.came.Add(c.came)
 		if worked, crowded := w.look(); worked != c.worked || crowded != c.crowded {
 			t.Errorf("%+v: worked %v, crowded %v", c, worked, crowded)
+		}
+	}
+}
+
+// TestSingleCommandsAreFetchedTogether: those of several connections, of one database.
+func TestSingleCommandsAreFetchedTogether(t *testing.T) {
+	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckMemory})
+	w := &worker{p: s.poller, rank: -1}
+	var clients []net.Conn
+	for i, request := range []string{"SET a 1\r\n", "SET b 2\r\n", "SET c 3\r\n"} {
+		client, served := net.Pipe()
+		defer client.Close()
+		c := newConn(s, served)
+		c.worker = w
+		if err := c.rd.Fill(strings.NewReader(request)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.answer(); err != nil || c.after(nil) != parsed || c.out.Len() > 0 {
+			t.Fatalf("answered at once, or %v", err)
+		}
+		if i == 1 {
+			if err := c.sess.Select(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.worker = nil
+		s.work.Add(1)
+		w.parsed.push(c)
+		clients = append(clients, client)
+	}
+	first := w.next()
+	if len(w.batch) != 2 || w.ready != 2 {
+		t.Errorf("%d commands, %d connections left; wanted 2 and 2", len(w.batch), w.ready)
+	}
+	w.serve(first)
+	go w.run()
+	for _, client := range clients {
+		got := make([]byte, len("+OK\r\n"))
+		if _, err := io.ReadFull(client, got); err != nil || string(got) != "+OK\r\n" {
+			t.Errorf("got %q, %v", got, err)
 		}
 	}
 }
