@@ -42,6 +42,7 @@ const (
 	wordBytes  = 8
 	gapsMin    = wordsMax // fewer are left as they are
 	gapsFactor = 3        // a third of all words is too much
+	freeMax    = 4        // more chunks are not kept for later
 )
 
 // recordWords returns the words of a record with so many bytes of name and rows. There are
@@ -195,7 +196,7 @@ func (m *keyMap) tidy() {
 		m.words -= c.used
 		m.gaps -= c.gaps
 		m.chunks[i] = chunk{}
-		if len(c.words) == wordsMax {
+		if len(c.words) == wordsMax && len(m.free) < freeMax {
 			m.chunks[i].words = c.words
 			m.free = append(m.free, uint32(i))
 		}

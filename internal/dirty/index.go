@@ -168,6 +168,9 @@ func (k *Key) FetchRows() {
 			prefetch.Line(unsafe.Pointer(&b.few[0]))
 			prefetch.Line(unsafe.Pointer(&b.few[len(b.few)-1]))
 		}
+		if last := len(b.run) - 1; last >= 0 {
+			prefetch.Line(unsafe.Pointer(&b.run[last][len(b.run[last])-1]))
+		}
 	}
 }
 

@@ -33,14 +33,23 @@ const (
 type bigKey struct {
 	Key
 	name  string
-	few   []byte    // the rows, one behind the other
-	many  *rowTable // the rows, once they were too many for few
-	count uint32
+	few   []byte // the first rows, one behind the other
+	run   run    // those that came next
+	many  *rowTable
+	count uint32 // of all
 }
+
+// run is rows, one behind the other, that nobody has looked for since they came: most of those
+// that are pushed, added or appended to a key go to SQL before anybody does. Whoever looks for a
+// row puts those of the run into the rowTable first.
+type run [][]byte
 
 // fewRows is the most rows that are gone over, and fewBytes the most that they may take if
 // there are several: one that changes its size moves those behind it.
 const fewRows, fewBytes = 12, 2 << 10
+
+// runMin and runMax are the sizes of the first part of a run and of the largest.
+const runMin, runMax = 1 << 10, 32 << 10
 
 func (k *Key) big() *bigKey {
 	if k.flags&keyBig == 0 {
@@ -104,31 +113,77 @@ func (k *Key) Cleared() bool { return k.flags&keyCleared != 0 }
 // Row returns what is dirty of one row; ok is false if nothing is.
 func (k *Key) Row(table uint16, name string) (r Row, ok bool) {
 	var buf [64]byte
-	row := k.row(k.find(appendID(buf[:0], table, name)))
-	if row == nil {
-		return Row{}, false
+	id := appendID(buf[:0], table, name)
+	if row := k.row(k.find(id)); row != nil {
+		return viewOf(row), true
 	}
-	return viewOf(row), true
+	if b := k.big(); b != nil {
+		for row := range b.run.all { // others may be reading the key: it stays as it is
+			if hasID(row, id) {
+				return viewOf(row), true
+			}
+		}
+	}
+	return Row{}, false
 }
 
 // Each yields every dirty row, in no order.
 func (k *Key) Each(yield func(Row) bool) {
-	for rest := k.few(); len(rest) > 0; {
-		size := rowSize(rest)
-		if !yield(viewOf(rest[:size])) {
-			return
-		}
-		rest = rest[size:]
-	}
-	many := k.many()
-	if many == nil {
+	if !eachRow(k.few(), func(row []byte) bool { return yield(viewOf(row)) }) {
 		return
 	}
-	for row := range many.all {
+	b := k.big()
+	if b == nil {
+		return
+	}
+	for row := range b.run.all {
+		if !yield(viewOf(row)) {
+			return
+		}
+	}
+	if b.many == nil {
+		return
+	}
+	for row := range b.many.all {
 		if !yield(viewOf(rowOf(row))) {
 			return
 		}
 	}
+}
+
+// eachRow yields rows that are one behind the other. It reports whether all were wanted.
+func eachRow(rows []byte, yield func([]byte) bool) bool {
+	for len(rows) > 0 {
+		size := rowSize(rows)
+		if !yield(rows[:size:size]) {
+			return false
+		}
+		rows = rows[size:]
+	}
+	return true
+}
+
+// all yields every row.
+func (r run) all(yield func([]byte) bool) {
+	for _, part := range r {
+		if !eachRow(part, yield) {
+			return
+		}
+	}
+}
+
+// roomFor returns the part that a row of that size goes to.
+func (r *run) roomFor(size int) *[]byte {
+	last := len(*r) - 1
+	if last < 0 || cap((*r)[last])-len((*r)[last]) < size {
+		room := runMin
+		if last >= 0 {
+			room = min(2*cap((*r)[last]), runMax)
+		}
+		*r = append(*r, make([]byte, 0, max(room, size)))
+		last++
+	}
+	return &(*r)[last]
 }
 
 // ops returns the operations that the key stands for.
@@ -141,31 +196,44 @@ func (k *Key) ops() int {
 
 // size returns what the key costs, estimated.
 func (k *Key) size() int64 {
-	n := keyOverhead + int64(len(k.Name())) + int64(len(k.few())) + manyOverhead(k.rows())
-	if many := k.many(); many != nil {
-		for row := range many.all {
+	n := keyOverhead + int64(len(k.Name())) + int64(len(k.few())) + k.overhead()
+	b := k.big()
+	if b == nil {
+		return n
+	}
+	for _, part := range b.run {
+		n += int64(len(part))
+	}
+	if b.many != nil {
+		for row := range b.many.all {
 			n += int64(len(rowOf(row)))
 		}
 	}
 	return n
 }
 
-// manyOverhead is what so many rows of a key cost beside their bytes.
-func manyOverhead(rows int) int64 {
-	if rows <= fewRows {
+// overhead is what a key costs for being big.
+func (k *Key) overhead() int64 {
+	b := k.big()
+	if b == nil {
 		return 0
 	}
-	return rowOverhead * int64(rows)
+	n := int64(bigOverhead)
+	if b.many != nil {
+		n += rowOverhead * int64(b.many.n)
+	}
+	if last := len(b.run) - 1; last >= 0 {
+		n += partOverhead*int64(len(b.run)) + int64(cap(b.run[last])-len(b.run[last]))
+	}
+	return n
 }
 
 // noRow is the place of a row, or of a key, that is not there.
 const noRow = -1
 
-// find returns the place of a row: where it begins in few, or its slot in many.
+// find returns the place of a row: where it begins in few, or below noRow if it is in many.
+// It does not find those of a run.
 func (k *Key) find(id []byte) int {
-	if many := k.many(); many != nil {
-		return many.find(id)
-	}
 	few := k.few()
 	for at := 0; at < len(few); {
 		if hasID(few[at:], id) {
@@ -173,16 +241,24 @@ func (k *Key) find(id []byte) int {
 		}
 		at += rowSize(few[at:])
 	}
+	if many := k.many(); many != nil {
+		if slot := many.find(id); slot != noRow {
+			return placeOf(slot)
+		}
+	}
 	return noRow
 }
+
+// placeOf returns the place of the row in a slot of many, and that slot for a place.
+func placeOf(slot int) int { return noRow - 1 - slot }
 
 // row returns the bytes of the row at a place, or nil.
 func (k *Key) row(at int) []byte {
 	if at == noRow {
 		return nil
 	}
-	if many := k.many(); many != nil {
-		return rowOf(many.slots[at].to)
+	if at < noRow {
+		return rowOf(k.many().slots[placeOf(at)].to)
 	}
 	few := k.few()[at:]
 	return few[:rowSize(few)]
@@ -245,6 +321,7 @@ func (m *keyMap) enlarge(i int) *bigKey {
 	b := &bigKey{Key: Key{flags: k.flags | keyBig}, name: strings.Clone(k.Name()), few: slices.Clone(k.few()), count: uint32(k.count)}
 	m.drop(r)
 	m.slots[i] = slot(uint64(m.slots[i])&^(1<<32-1) | uint64(m.putBig(b)))
+	m.untidy = true // no other record may come for long
 	return b
 }
 
@@ -263,14 +340,17 @@ func (m *keyMap) detach(i int) {
 // but the cells, which are sorted. It returns the row's length.
 func (m *keyMap) addRow(i int, id []byte, r Row, cells []change.Cell) int {
 	k := m.key(i)
-	if k.many() == nil && k.rows() > 0 && (k.rows() == fewRows || len(k.few()) > fewBytes) {
-		k = &m.spread(i).Key
-	}
 	body := bodySize(id, r.Seq, cells)
 	size := body + change.UvarintSize(uint64(body))
-	if many := k.many(); many != nil {
-		many.put(id, appendRow(make([]byte, 0, size), body, id, r, cells))
-	} else {
+	switch b := k.big(); {
+	case b != nil && b.many != nil:
+		b.many.put(id, appendRow(make([]byte, 0, size), body, id, r, cells))
+	case b != nil && b.run != nil || k.rows() > 0 && (k.rows() == fewRows || len(k.few()) > fewBytes):
+		b = m.enlarge(i)
+		part := b.run.roomFor(size)
+		*part = appendRow(*part, body, id, r, cells)
+		k = &b.Key
+	default:
 		k = m.roomFor(i, len(k.few())+size)
 		k.setFew(appendRow(k.few(), body, id, r, cells))
 	}
@@ -296,19 +376,16 @@ func (k *Key) note(s State) {
 	}
 }
 
-// spread gives each row of the key in a slot a place of its own.
-func (m *keyMap) spread(i int) *bigKey {
-	b := m.enlarge(i)
-	b.many = new(rowTable)
-	b.many.reserve(2 * fewRows)
-	for rest := b.few; len(rest) > 0; {
-		size := rowSize(rest)
-		row := slices.Clone(rest[:size])
-		b.many.put(idOf(row), row)
-		rest = rest[size:]
+// index gives each row of the run a place of its own.
+func (b *bigKey) index() {
+	if b.many == nil {
+		b.many = new(rowTable)
+		b.many.reserve(int(b.count))
 	}
-	b.few = nil
-	return b
+	for row := range b.run.all {
+		b.many.put(idOf(row), slices.Clone(row))
+	}
+	b.run = nil
 }
 
 // replaceRow gives the row at a place in the key in a slot another state and other cells.
@@ -317,8 +394,8 @@ func (m *keyMap) replaceRow(i, at int, state State, row []byte) int {
 	k := m.key(i)
 	k.note(state)
 	was := len(k.row(at))
-	if many := k.many(); many != nil {
-		many.slots[at].to = unsafe.SliceData(slices.Clone(row))
+	if at < noRow {
+		k.many().slots[placeOf(at)].to = unsafe.SliceData(slices.Clone(row))
 		return len(row) - was
 	}
 	if b := k.big(); b != nil && b.count == 1 {
@@ -334,8 +411,8 @@ func (m *keyMap) replaceRow(i, at int, state State, row []byte) int {
 func (k *Key) removeRow(at int) int {
 	size := len(k.row(at))
 	k.addRows(-1)
-	if many := k.many(); many != nil {
-		many.remove(at)
+	if at < noRow {
+		k.many().remove(placeOf(at))
 	} else {
 		k.setFew(slices.Delete(k.few(), at, at+size))
 	}

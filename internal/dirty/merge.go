@@ -94,7 +94,7 @@ func (s *Set) layRows(m *keyMap, i int, later *Key, cleared bool) {
 	for r := range later.Each {
 		id := appendID(buf[:0], r.Table, r.Name)
 		k := m.key(i)
-		at := k.find(id)
+		at := s.find(m, i, id)
 		if at != noRow {
 			was := viewOf(k.row(at))
 			s.cells = was.merge(&r, s.cells[:0])

@@ -25,8 +25,10 @@ func SeqOf(position uint64, n, i int) uint64 { return position - uint64(n) + uin
 // What a set costs beside the bytes of names and rows; measured by
 // TestBytesAreNearWhatTheHeapSays.
 const (
-	keyOverhead = 28 // a Key, its place in the index, and what its record is larger
-	rowOverhead = 32 // of a row of a key of many: its place in the rowTable, and what its room is larger
+	keyOverhead  = 28  // a Key, its place in the index, and what its record is larger
+	bigOverhead  = 150 // a bigKey, and what its first rows' room is larger
+	rowOverhead  = 32  // of a row of a key of many: its place in the rowTable, and what its room is larger
+	partOverhead = 24  // of a part of a run
 )
 
 // Set is one shard's dirty set. It is not safe for concurrent use: the shard's
@@ -139,7 +141,7 @@ func (s *Set) add(m *keyMap, hash uint64, name string) int {
 	}
 	i := m.newKey(hash, name)
 	s.keys++
-	s.bytes += keyOverhead + int64(len(name))
+	s.bytes += keyOverhead + int64(len(name)) + m.key(i).overhead()
 	return i
 }
 
@@ -177,7 +179,7 @@ func (s *Set) put(m *keyMap, hash uint64, c *change.Change, seq uint64) {
 	var buf [64]byte
 	id, at := appendID(buf[:0], c.Table, c.Row), noRow
 	if c.Known != change.Absent || k.flags&keyRemoved != 0 {
-		at = k.find(id) // a row that was not there is not dirty, unless it was removed
+		at = s.find(m, i, id) // a row that was not there is not dirty, unless it was removed
 	}
 	if at == noRow {
 		s.putNew(m, i, id, c, seq)
@@ -215,9 +217,21 @@ func (s *Set) putNew(m *keyMap, i int, id []byte, c *change.Change, seq uint64) 
 // addRow is keyMap.addRow with the totals.
 func (s *Set) addRow(m *keyMap, i int, id []byte, r Row, cells []change.Cell) {
 	s.rows++
-	s.bytes += int64(m.addRow(i, id, r, cells))
-	rows := m.key(i).rows()
-	s.bytes += manyOverhead(rows) - manyOverhead(rows-1)
+	s.bytes -= m.key(i).overhead()
+	s.bytes += int64(m.addRow(i, id, r, cells)) + m.key(i).overhead()
+}
+
+// find returns the place of a row of the key in a slot.
+func (s *Set) find(m *keyMap, i int, id []byte) int {
+	k := m.key(i)
+	at := k.find(id)
+	if b := k.big(); at == noRow && b != nil && b.run != nil {
+		s.bytes -= k.overhead()
+		b.index()
+		s.bytes += k.overhead()
+		at = k.find(id)
+	}
+	return at
 }
 
 // replaceRow is keyMap.replaceRow with the totals. The parts may share bytes of the former
@@ -225,7 +239,8 @@ func (s *Set) addRow(m *keyMap, i int, id []byte, r Row, cells []change.Cell) {
 func (s *Set) replaceRow(m *keyMap, i, at int, id []byte, r Row, cells []change.Cell) {
 	body := bodySize(id, r.Seq, cells)
 	s.row = appendRow(s.row[:0], body, id, r, cells)
-	s.bytes += int64(m.replaceRow(i, at, r.State, s.row))
+	s.bytes -= m.key(i).overhead()
+	s.bytes += int64(m.replaceRow(i, at, r.State, s.row)) + m.key(i).overhead()
 	if cap(s.row) > rowKept {
 		s.row = nil
 	}
@@ -239,7 +254,7 @@ func (s *Set) delete(m *keyMap, hash uint64, c *change.Change) {
 	var buf [64]byte
 	id, at, cleared := appendID(buf[:0], c.Table, c.Row), noRow, m.cleared
 	if i != noRow {
-		at, cleared = m.key(i).find(id), cleared || m.key(i).Cleared()
+		at, cleared = s.find(m, i, id), cleared || m.key(i).Cleared()
 	}
 	switch {
 	case at == noRow && cleared:
@@ -263,9 +278,10 @@ func (s *Set) delete(m *keyMap, hash uint64, c *change.Change) {
 // removeRow takes out the row at a place.
 func (s *Set) removeRow(m *keyMap, i, at int) {
 	k := m.key(i)
-	rows := k.rows()
 	s.rows--
-	s.bytes -= int64(k.removeRow(at)) + manyOverhead(rows) - manyOverhead(rows-1)
+	s.bytes -= k.overhead()
+	s.bytes -= int64(k.removeRow(at))
+	s.bytes += k.overhead()
 }
 
 // clear removes all rows of the key, which is in slot i if that is not noRow. It returns
