@@ -80,6 +80,9 @@ const gatherYieldsMax = 4
 // not only other goroutines get the processor but other threads and programs too.
 // No time passes in which nobody runs.
 func (l *Log) letGather() {
+	if _, real := l.o.World.(world.Real); !real {
+		return // a simulation runs one thing at a time, and chooses what
+	}
 	for range gatherYieldsMax {
 		runtime.Gosched()
 		if l.gathered() {
