@@ -37,6 +37,7 @@ type world struct {
 	aheads       []ahead // seen since the clients were last judged
 	round        int
 	renewed      int    // the round in which this generation of keys began
+	generations  int    // how many there were: several may begin in a round of the soak
 	ack          string // of this round
 	acks         deck
 	began        time.Time // the load of this round
@@ -105,8 +106,9 @@ func (w *world) renew() {
 	w.flush()
 	w.checkSQL(w.clients, (*client).current, "after a flush")
 	w.renewed = w.round
+	w.generations++
 	for _, c := range w.clients {
-		c.renew(w.round)
+		c.renew(w.generations)
 	}
 }
 
