@@ -299,7 +299,7 @@ func (m *keyMap) roomFor(i, rows int) *Key {
 	if words > recordMax {
 		return &m.enlarge(i).Key
 	}
-	m.move(i, min(words+words/4, recordMax)) // what grew once will again
+	m.move(i, min(words+words/2, recordMax)) // what grew once will again
 	return m.key(i)
 }
 
