@@ -27,7 +27,8 @@ type poller struct {
 	conns   atomic.Pointer[[]atomic.Pointer[conn]]
 	growing sync.Mutex
 
-	workers []*worker // the first always runs
+	workers []*worker    // the first always runs
+	away    atomic.Int32 // goroutines that were workers, and serve what had to wait
 	asleep  atomic.Bool
 	stir    chan struct{} // wakes the watch
 	done    chan struct{}

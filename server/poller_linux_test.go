@@ -58,12 +58,15 @@ func TestWhoWaitsKeepsNobodyWaiting(t *testing.T) {
 		third.ask("PING", "+PONG")
 		third.ask("GET a", "$1 | 1")
 	}
+	eventually(t, "they wait elsewhere", func() bool { return s.poller.away.Load() >= 2 })
 	unlock()
 	for _, c := range []*wireConn{waits, other} {
 		if got := c.lines(1); got != "+OK" {
 			t.Errorf("got %q", got)
 		}
 	}
+	_ = deaf.Close()
+	eventually(t, "none waits elsewhere", func() bool { return s.poller.away.Load() == 0 })
 }
 
 // TestAnswersWaitForOneSync: those of two connections that a worker has.

@@ -135,7 +135,7 @@ func (w *worker) approach() {
 // ask asks the system which connections have something to read, and waits for one as
 // epoll_wait does.
 func (w *worker) ask(timeout int) (n int) {
-	if timeout < 0 && len(w.p.workers) > 1 {
+	if timeout < 0 && len(w.p.workers) > 1 && w.p.away.Load() == 0 {
 		n = w.askShortly()
 	}
 	if n == 0 {
@@ -153,7 +153,8 @@ const heldMs = 1
 // askShortly waits for heldMs, and Go's scheduler knows nothing of it: it would look for something
 // else to do with the processor, let it go, and wake a thread that watches over it, each time
 // that nobody had something to read for some microseconds. What could run meanwhile is taken over
-// by the other processors.
+// by the other processors; but while connections wait elsewhere, the scheduler is to see at once when
+// that is over.
 func (w *worker) askShortly() int {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(w.p.epoll), uintptr(unsafe.Pointer(&w.events[0])), eventsMax, heldMs, 0, 0)
 	if errno != 0 {
@@ -221,6 +222,7 @@ func (w *worker) begin() (turn uint64) {
 // leave gives the worker to another goroutine, if it is still in this turn.
 func (w *worker) leave(turn uint64) {
 	if w.turn.CompareAndSwap(turn, turn+1) {
+		w.p.away.Add(1)
 		go w.run()
 	}
 }
@@ -234,6 +236,7 @@ func (w *worker) serve(c *conn) bool {
 	c.worker = nil
 	if !w.turn.CompareAndSwap(turn, turn+1) {
 		c.finish(state)
+		w.p.away.Add(-1)
 		return false
 	}
 	switch {
@@ -274,6 +277,7 @@ func (w *worker) commit() bool {
 	late := &worker{p: w.p, rank: -1}
 	late.sends.push(group...)
 	late.run()
+	w.p.away.Add(-1)
 	return false
 }
 
