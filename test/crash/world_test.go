@@ -196,7 +196,8 @@ func (w *world) mayRefuse(err error) bool {
 	return w.away.Load() && (strings.HasPrefix(text, "NODB ") || strings.HasPrefix(text, "BUSY ")) ||
 		strings.HasPrefix(text, "BUSY ") && strings.Contains(text, "is reached") || // the machine is slow, and writers outran its database
 		strings.HasPrefix(text, "LOADING ") || // starting or closing
-		strings.HasPrefix(text, "NODB ") && strings.Contains(text, "the lane is not taken yet") // the machine is slow, and the start did not wait
+		strings.HasPrefix(text, "NODB ") && strings.Contains(text, "the lane is not taken yet") || // the machine is slow, and the start did not wait
+		strings.HasPrefix(text, "NODB ") && strings.Contains(text, "no answer within load_timeout") // the machine is slow, and so is its database
 }
 
 // mayBeBusy reports whether a command of this round may have waited at a limit for so
