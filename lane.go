@@ -243,11 +243,11 @@ func (db *DB) fits(live *schema) error {
 	case sameLog && (!known || db.overtaken(lane)):
 		return fmt.Errorf("the database was last written from another data directory with the log of %s: one of the two is a copy of the other, and each has what the other lacks; start Lull with that directory, or, %s",
 			db.opts.DataDir, remedy)
-	case mark == 0 && end == 0, db.opts.NewLog && end == 0:
+	case lane.Mark == (sink.Mark{}) && end == 0, db.opts.NewLog && end == 0:
 		return nil
 	case end == 0:
-		return fmt.Errorf("the data directory %s has no log, but the database was written from log %s up to position %d: was the directory moved? %s",
-			db.opts.DataDir, lane.LogID, mark, remedy)
+		return fmt.Errorf("the data directory %s has no log, but the database was written from log %s up to %s: was the directory moved? %s",
+			db.opts.DataDir, lane.LogID, lane.Mark, remedy)
 	case !sameLog:
 		return fmt.Errorf("the data directory %s holds log %s, but the database was written from log %s: another Lull uses the name %q, or one of the two is an old copy; %s",
 			db.opts.DataDir, db.log.ID(), lane.LogID, db.opts.Name, remedy)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -98,6 +99,21 @@ func TestAStartThatLosesTheDatabaseBetweenQuestions(t *testing.T) {
 	if n != 6 || err != nil {
 		t.Errorf("INCR of 5 gave %d, %v", n, err)
 	}
+}
+
+// TestADatabaseThatHasAPartOfTheFirstCut was written too, although nothing of it is in as a whole: an empty log is
+// not the one that goes on from there (seeds 10200810 and 10282527 of the simulation, where it was a copy).
+func TestADatabaseThatHasAPartOfTheFirstCut(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "test.db")
+	p, s := placeAt(t, "sqlite", "sqlite:"+file), sqliteAt(t, file)
+	db, err := onFS(t, faultfs.New(1), s, nil)
+	must(t, err)
+	closeDB(t, db)
+	p.exec(t, "UPDATE lull_lanes SET next_position = 1592, part = 2, catching_up = 1")
+	if _, err := onFS(t, faultfs.New(2), s, nil); err == nil || !strings.Contains(err.Error(), "2 operations towards 1592: was the directory moved?") {
+		t.Errorf("got %v", err)
+	}
+	p.wantRows(t, "SELECT part, epoch FROM lull_lanes", "2|1")
 }
 
 // TestAFirstStartThatDiesWithTheLane: the log whose id the lane has is there from then on,
