@@ -156,7 +156,7 @@ func (s *soaking) drained(after string) {
 	for deadline := time.Now().Add(endWait); ; time.Sleep(20 * time.Millisecond) {
 		values, err := s.scrape()
 		if err != nil {
-			t.Fatalf("metrics: %v", err)
+			t.Fatalf("metrics: %v\n%s", err, tail(s.w.in.proc.stderr.String()))
 		}
 		wrong = s.judge(values)
 		if len(wrong) == 0 {
