@@ -39,17 +39,9 @@ type bigKey struct {
 	count uint32 // of all
 }
 
-// run is rows, one behind the other, that nobody has looked for since they came: most of those
-// that are pushed, added or appended to a key go to SQL before anybody does. Whoever looks for a
-// row puts those of the run into the rowTable first.
-type run [][]byte
-
 // fewRows is the most rows that are gone over, and fewBytes the most that they may take if
 // there are several: one that changes its size moves those behind it.
 const fewRows, fewBytes = 12, 2 << 10
-
-// runMin and runMax are the sizes of the first part of a run and of the largest.
-const runMin, runMax = 1 << 10, 32 << 10
 
 func (k *Key) big() *bigKey {
 	if k.flags&keyBig == 0 {
@@ -117,73 +109,42 @@ func (k *Key) Row(table uint16, name string) (r Row, ok bool) {
 	if row := k.row(k.find(id)); row != nil {
 		return viewOf(row), true
 	}
-	if b := k.big(); b != nil {
-		for row := range b.run.all { // others may be reading the key: it stays as it is
-			if hasID(row, id) {
-				return viewOf(row), true
-			}
-		}
+	b := k.big()
+	if b == nil {
+		return Row{}, false
 	}
-	return Row{}, false
+	b.run.each(func(row []byte) bool { // others may be reading the key: it stays as it is
+		if ok = hasID(row, id); ok {
+			r = viewOf(row)
+		}
+		return !ok
+	})
+	return r, ok
 }
 
 // Each yields every dirty row, in no order.
 func (k *Key) Each(yield func(Row) bool) {
-	if !eachRow(k.few(), func(row []byte) bool { return yield(viewOf(row)) }) {
-		return
-	}
-	b := k.big()
-	if b == nil {
-		return
-	}
-	for row := range b.run.all {
+	for row := range k.all {
 		if !yield(viewOf(row)) {
 			return
 		}
 	}
-	if b.many == nil {
+}
+
+// all is Each for their bytes.
+func (k *Key) all(yield func([]byte) bool) {
+	if !eachRow(k.few(), yield) {
+		return
+	}
+	b := k.big()
+	if b == nil || !b.run.each(yield) || b.many == nil {
 		return
 	}
 	for row := range b.many.all {
-		if !yield(viewOf(rowOf(row))) {
+		if !yield(rowOf(row)) {
 			return
 		}
 	}
-}
-
-// eachRow yields rows that are one behind the other. It reports whether all were wanted.
-func eachRow(rows []byte, yield func([]byte) bool) bool {
-	for len(rows) > 0 {
-		size := rowSize(rows)
-		if !yield(rows[:size:size]) {
-			return false
-		}
-		rows = rows[size:]
-	}
-	return true
-}
-
-// all yields every row.
-func (r run) all(yield func([]byte) bool) {
-	for _, part := range r {
-		if !eachRow(part, yield) {
-			return
-		}
-	}
-}
-
-// roomFor returns the part that a row of that size goes to.
-func (r *run) roomFor(size int) *[]byte {
-	last := len(*r) - 1
-	if last < 0 || cap((*r)[last])-len((*r)[last]) < size {
-		room := runMin
-		if last >= 0 {
-			room = min(2*cap((*r)[last]), runMax)
-		}
-		*r = append(*r, make([]byte, 0, max(room, size)))
-		last++
-	}
-	return &(*r)[last]
 }
 
 // ops returns the operations that the key stands for.
@@ -196,18 +157,9 @@ func (k *Key) ops() int {
 
 // size returns what the key costs, estimated.
 func (k *Key) size() int64 {
-	n := keyOverhead + int64(len(k.Name())) + int64(len(k.few())) + k.overhead()
-	b := k.big()
-	if b == nil {
-		return n
-	}
-	for _, part := range b.run {
-		n += int64(len(part))
-	}
-	if b.many != nil {
-		for row := range b.many.all {
-			n += int64(len(rowOf(row)))
-		}
+	n := keyOverhead + int64(len(k.Name())) + k.overhead()
+	for row := range k.all {
+		n += int64(len(row))
 	}
 	return n
 }
@@ -374,18 +326,6 @@ func (k *Key) note(s State) {
 	if s == Delete || s == Gone {
 		k.flags |= keyRemoved
 	}
-}
-
-// index gives each row of the run a place of its own.
-func (b *bigKey) index() {
-	if b.many == nil {
-		b.many = new(rowTable)
-		b.many.reserve(int(b.count))
-	}
-	for row := range b.run.all {
-		b.many.put(idOf(row), slices.Clone(row))
-	}
-	b.run = nil
 }
 
 // replaceRow gives the row at a place in the key in a slot another state and other cells.
