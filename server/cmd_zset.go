@@ -302,13 +302,13 @@ func zrandmember(c *call, tx *lull.Tx) error {
 
 func zscan(c *call, tx *lull.Tx) error {
 	size, err := tx.ZCard(c.args[1])
-	whole := size <= listpackItems
+	small := err == nil && c.smallZSet(tx, size)
 	return c.scanItems(size, err, func(cursor uint64, o scanOptions, items *resp.Writer) (next uint64, n int, err error) {
 		next, err = tx.ZScan(c.args[1], cursor, o.count, func(member []byte, score float64) {
-			if whole = whole && len(member) <= listpackMember; o.matches(member) {
+			if o.matches(member) {
 				n += 2
 				items.Bulk(member)
-				items.Bulk(appendScanScore(nil, score, whole))
+				items.Bulk(appendScanScore(nil, score, small))
 			}
 		})
 		return next, n, err
@@ -320,6 +320,17 @@ const (
 	listpackItems  = 128
 	listpackMember = 64
 )
+
+// smallZSet reports whether Redis would hold the set at args[1] as a listpack, if it was never larger.
+func (c *call) smallZSet(tx *lull.Tx, size int) bool {
+	small := size <= listpackItems
+	for cursor, more := uint64(0), small; more; more = small && cursor != 0 {
+		cursor, _ = tx.ZScan(c.args[1], cursor, size, func(member []byte, _ float64) {
+			small = small && len(member) <= listpackMember
+		})
+	}
+	return small
+}
 
 // appendScanScore appends a score as ZSCAN shows it: in small sets whole numbers are
 // integers, however large.
