@@ -44,8 +44,8 @@ func (c *conn) approachMembers(batch [][][]byte) {
 	c.sess.ApproachMembers(key, c.keys)
 }
 
-// alone reports whether what has arrived is a single command, whose key nothing has been
-// fetched with: a worker fetches those of several connections at once.
-func (c *conn) alone() bool {
+// single reports whether what has arrived is one command. Nothing can be fetched with its key but
+// those of other connections, which a worker does.
+func (c *conn) single() bool {
 	return len(c.batch) == 1 && len(c.batch[0]) > 1 && c.db != nil && c.authed
 }

@@ -212,7 +212,7 @@ func (c *conn) answer() error {
 	c.join()
 	c.out.Ready()
 	err := c.parse()
-	if err == nil && c.worker != nil && c.alone() {
+	if err == nil && c.worker != nil && c.single() {
 		c.parsed = true
 		return nil
 	}

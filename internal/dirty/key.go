@@ -33,10 +33,10 @@ const (
 type bigKey struct {
 	Key
 	name  string
-	few   []byte // the first rows, one behind the other
-	run   run    // those that came next
-	many  *rowTable
-	count uint32 // of all
+	few   []byte    // the first rows, one behind the other
+	run   run       // those that came next, until one is looked for
+	many  *rowTable // from then on
+	count uint32    // of all
 }
 
 // fewRows is the most rows that are gone over, and fewBytes the most that they may take if

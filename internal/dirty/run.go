@@ -46,12 +46,11 @@ func (r *run) roomFor(size int) *[]byte {
 	return &(*r)[last]
 }
 
-// index gives each row of the run a place of its own.
+// index gives each row of the run a place of its own, where those that come from then on go
+// too: a key has a run or many.
 func (b *bigKey) index() {
-	if b.many == nil {
-		b.many = new(rowTable)
-		b.many.reserve(int(b.count))
-	}
+	b.many = new(rowTable)
+	b.many.reserve(int(b.count))
 	b.run.each(func(row []byte) bool {
 		b.many.put(idOf(row), slices.Clone(row))
 		return true

@@ -131,14 +131,16 @@ func randomValue(r *rand.Rand, n int) value.Value {
 
 // dump returns what a set holds, in a form to be compared.
 func dump(s *Set) map[string]string {
-	d := map[string]string{"size": fmt.Sprint(s.rows, s.keys)}
+	d, bytes := map[string]string{}, s.bytes
 	s.EachCleared(func(space uint16, db uint8) { d[fmt.Sprint(space, db)] = "cleared" })
 	s.EachKey(func(space uint16, db uint8, key string, k *Key) {
 		d[fmt.Sprint(space, db, key)] = fmt.Sprint(k.Cleared())
+		bytes -= k.overhead() // which depends on whether rows were looked for
 		for r := range k.Each {
 			d[fmt.Sprint(space, db, key, r.Table, r.Name)] = fmt.Sprint(r.State, r.Known, r.Seq, r.Cells.AppendTo(nil))
 		}
 	})
+	d["size"] = fmt.Sprint(s.rows, s.keys, bytes)
 	return d
 }
 

@@ -136,7 +136,7 @@ var differences = []difference{
 	{command: regexp.MustCompile(`^Z`), alike: func(s shape, want, got reply) bool { return s.same(want.unsigned(), got.unsigned()) },
 		why: "a score of -0 is 0: not every database keeps the sign"},
 	{command: regexp.MustCompile(`^ZSCAN`), alike: func(s shape, want, got reply) bool { return s.same(want.wholes(), got.wholes()) },
-		why: "Redis writes whole scores of 17 digits and more by how it holds the set, and remembers that a small one was larger"},
+		why: "Redis writes whole scores of 18 digits and more by how it holds the set, and remembers that a small one was larger"},
 	{command: regexp.MustCompile(`^DBSIZE$`), alike: func(_ shape, want, got reply) bool { return fewer(got, want) },
 		why: "Redis counts a key whose time has come until it finds that out"},
 	differ(`^LPOS .*RANK -9223372036854775808`, `.`, `^-ERR value is out of range`,
@@ -185,10 +185,10 @@ func (r reply) unsigned() reply {
 	})
 }
 
-// wholes is the reply with whole numbers of 17 digits and more written in one way.
+// wholes is the reply with whole numbers of 18 digits and more written in one way.
 func (r reply) wholes() reply {
 	return r.with(func(text string) string {
-		if f, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(f) >= 1e16 {
+		if f, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(f) >= 1e17 {
 			return strconv.FormatFloat(f, 'e', -1, 64)
 		}
 		return text
