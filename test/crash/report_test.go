@@ -19,6 +19,7 @@ type report struct {
 	sent, acked, kept, refused, unanswered, checked         atomic.Int64
 	snapshots, states                                       atomic.Int64
 	zombies, histories, faults                              atomic.Int64
+	late, lateInPeace                                       atomic.Int64
 	round                                                   atomic.Int64
 
 	mu      sync.Mutex
@@ -57,6 +58,7 @@ func (r *report) counts() []tried {
 		{&r.kills, "kills"}, {&r.failpoints, "of them at failpoints"}, {&r.zombies, "stopped processes"}, {&r.histories, "histories"},
 		{&r.faults, "faults"}, {&r.databaseKills, "database kills"}, {&r.outages, "outages"}, {&r.parks, "tables taken away"}, {&r.folds, "logs folded"},
 		{&r.sent, "commands"}, {&r.acked, "answered"}, {&r.kept, "of them pending or set aside"}, {&r.refused, "refused"}, {&r.unanswered, "unanswered"},
+		{&r.late, "not loaded within load_timeout"}, {&r.lateInPeace, "of them with nothing broken"},
 		{&r.checked, "values checked"}, {&r.snapshots, "snapshots"}, {&r.states, "different states"},
 	}
 }

@@ -143,7 +143,9 @@ func (w *world) watch() {
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			_ = w.snapshot(ctx) // the database may be away
+			w.pace.begin(time.Now())
+			err := w.snapshot(ctx) // the database may be away
+			w.pace.end(time.Now(), err)
 			time.Sleep(snapshotPause)
 		}
 	}()

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,6 +33,7 @@ type world struct {
 	covered      atomic.Bool // a write of this round was answered, and no less
 	surprises    atomic.Int64
 	position     atomic.Int64 // of the last snapshot
+	pace         pace
 	aheadMu      sync.Mutex
 	aheads       []ahead // seen since the clients were last judged
 	round        int
@@ -186,34 +187,6 @@ func (w *world) between(least, most time.Duration) {
 	time.Sleep(least + time.Duration(w.rng.Int64N(int64(most-least))))
 }
 
-// mayRefuse reports whether an error reply is one that says "nothing was done" and may
-// come now.
-func (w *world) mayRefuse(err error) bool {
-	text := err.Error()
-	if w.parked.Load() && strings.HasPrefix(text, "NODB ") && strings.Contains(text, "parkable") {
-		return true
-	}
-	return w.away.Load() && (strings.HasPrefix(text, "NODB ") || strings.HasPrefix(text, "BUSY ")) ||
-		strings.HasPrefix(text, "BUSY ") && strings.Contains(text, "is reached") || // the machine is slow, and writers outran its database
-		strings.HasPrefix(text, "LOADING ") || // starting or closing
-		strings.HasPrefix(text, "NODB ") && strings.Contains(text, "the lane is not taken yet") || // the machine is slow, and the start did not wait
-		strings.HasPrefix(text, "NODB ") && strings.Contains(text, "no answer within load_timeout") // the machine is slow, and so is its database
-}
-
-// mayBeBusy reports whether a command of this round may have waited at a limit for so
-// long that it was refused.
-func (w *world) mayBeBusy() bool { return time.Since(w.began) >= writeTimeout }
-
-// writeTimeout is the default of write_timeout.
-const writeTimeout = 5 * time.Second
-
-// unexpected notes an answer that should not be given.
-func (w *world) unexpected(format string, args ...any) {
-	if w.surprises.Add(1) <= detailsMax {
-		w.t.Errorf("unexpected: "+format, args...)
-	}
-}
-
 // checkSQL compares what SQL holds of things with what is known.
 func (w *world) checkSQL(clients []*client, things func(*client) []*thing, where string) {
 	w.t.Helper()
@@ -235,12 +208,7 @@ func (w *world) finish() {
 	w.in.start()
 	w.flush()
 	for _, c := range w.clients {
-		c.connect()
-		c.look(c.all(), "at the end")
-		c.disconnect()
-		if c.dead {
-			w.t.Fatalf("client %d: the connection broke while reading at the end", c.number)
-		}
+		w.readBack(c)
 	}
 	w.checkShared()
 	w.waitParked()
@@ -248,6 +216,27 @@ func (w *world) finish() {
 	w.in.end(0)
 	w.checkSQL(w.clients, (*client).all, "at the end")
 	w.checkTotals()
+}
+
+// readBack reads all that a client ever wrote, a few at a time, until each is answered.
+func (w *world) readBack(c *client) {
+	w.t.Helper()
+	const few = 64
+	c.connect()
+	defer c.disconnect()
+	end := time.Now().Add(endWait)
+	for left := range slices.Chunk(c.all(), few) {
+		for len(left) > 0 {
+			c.look(left, "at the end")
+			if c.dead {
+				w.t.Fatalf("client %d: the connection broke while reading at the end", c.number)
+			}
+			left = slices.DeleteFunc(left, func(t *thing) bool { return t.loaded })
+			if len(left) > 0 && time.Now().After(end) {
+				w.t.Fatalf("client %d: %d keys were not answered in %v at the end, %s among them", c.number, len(left), endWait, left[0].key)
+			}
+		}
+	}
 }
 
 // waitParked waits until what was put aside for a table that was away is in it.
