@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/lullcache/lull"
 )
 
@@ -203,6 +205,57 @@ func TestShutdownEnds(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestWhoHasNothingToDoKeepsTheProcessor: while another worker could take over what else runs, and no
+// connection waits elsewhere. The bell is heard in any case.
+func TestWhoHasNothingToDoKeepsTheProcessor(t *testing.T) {
+	for _, c := range []struct {
+		what                   string
+		workers, away, timeout int
+		keeps                  bool
+	}{
+		{"nothing to do", 2, 0, -1, true},
+		{"a look between two turns", 2, 0, 0, false},
+		{"a connection waits for SQL", 2, 1, -1, false},
+		{"no other worker", 1, 0, -1, false},
+	} {
+		p := bareWorkers(t, c.workers)
+		p.away.Store(int32(c.away))
+		w := p.workers[0]
+		p.wake()
+		if n := w.ask(c.timeout); n != 1 || w.events[0].Fd != int32(p.bell) {
+			t.Errorf("%s: %d events, wanted the bell", c.what, n)
+		}
+		if keeps := w.kept == 1; keeps != c.keeps {
+			t.Errorf("%s: keeps the processor: %v, wanted %v", c.what, keeps, c.keeps)
+		}
+	}
+	p := bareWorkers(t, 2)
+	go p.wake()                     // before, in the millisecond, or after
+	for p.workers[0].ask(-1) == 0 { // a signal has come
+	}
+}
+
+// bareWorkers is a poller whose workers do not run.
+func bareWorkers(t *testing.T, n int) *poller {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = unix.Close(bell), unix.Close(epoll) })
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, bell, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(bell)}); err != nil {
+		t.Fatal(err)
+	}
+	p := &poller{epoll: epoll, bell: bell}
+	for rank := range n {
+		p.workers = append(p.workers, &worker{p: p, rank: rank})
+	}
+	return p
 }
 
 // TestCrowds: from four connections on each time that a worker asks, it gets help.

@@ -35,6 +35,7 @@ type worker struct {
 	more   queue      // with more to read
 	round  int        // of more, those who have a turn before the system is asked again
 	asked  int        // how often it was since the first of held came
+	kept   int        // how often it was asked with the processor kept
 
 	seen, seenPolls, seenCame uint64 // the watch's
 }
@@ -156,6 +157,7 @@ const heldMs = 1
 // by the other processors; but while connections wait elsewhere, the scheduler is to see at once when
 // that is over.
 func (w *worker) askShortly() int {
+	w.kept++
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(w.p.epoll), uintptr(unsafe.Pointer(&w.events[0])), eventsMax, heldMs, 0, 0)
 	if errno != 0 {
 		return 0 // EINTR: the scheduler wants the processor
