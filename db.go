@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,7 +106,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	db := &DB{opts: o, sink: o.Sink, evict: make(chan struct{}, 1)}
 	db.memoryMax.Store(o.MaxMemory)
-	db.loader.running, db.loader.wake = make(map[dbKey]loading), make(chan struct{}, 1)
+	db.loader.running, db.loader.wake, db.loader.now = make(map[dbKey]loading), make(chan struct{}, 1), db.opts.world.Now
 	if err := db.start(ctx); err != nil {
 		db.abandon()
 		return nil, err
@@ -163,8 +162,7 @@ func (db *DB) start(ctx context.Context) error {
 func (db *DB) startWork(ctx context.Context, empty bool) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	db.stop = stop
-	works := []func(context.Context){db.runFlusher, db.sweep, db.evictor, db.sweepSQL}
-	works = append(works, slices.Repeat([]func(context.Context){db.runRounds}, loadRounds)...)
+	works := []func(context.Context){db.runFlusher, db.sweep, db.evictor, db.sweepSQL, db.runRounds}
 	db.loader.open = true
 	for _, work := range works {
 		db.work = append(db.work, db.opts.world.Go(func() { work(run) }))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
@@ -40,9 +41,9 @@ type placedTuple struct {
 	is, well bool
 }
 
-// loadAll loads the keys and returns an error for each.
-func (db *DB) loadAll(ctx context.Context, keys []loadKey) []error {
-	ctx, cancel := context.WithTimeout(ctx, db.opts.LoadTimeout)
+// loadAll loads the keys within a time and returns an error for each.
+func (db *DB) loadAll(ctx context.Context, keys []loadKey, within time.Duration) []error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	l := db.newLoad(keys)
 	defer l.free()

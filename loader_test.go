@@ -11,21 +11,21 @@ import (
 )
 
 func newLoader() *loader {
-	return &loader{running: make(map[dbKey]loading), wake: make(chan struct{}, 1), open: true}
+	return &loader{running: make(map[dbKey]loading), wake: make(chan struct{}, 1), now: time.Now, open: true}
 }
 
-// busyLoader has as many rounds under way as there may be.
+// busyLoader has a round under way.
 func busyLoader() *loader {
 	l := newLoader()
-	l.rounds = loadRounds
+	l.busy = true
 	return l
 }
 
-// joined are the places of keys that had to wait.
-func joined(t *testing.T, l *loader, keys []loadKey) []loading {
+// gathered are the places of keys that had to wait.
+func gathered(t *testing.T, l *loader, keys []loadKey) []loading {
 	t.Helper()
-	theirs, first := l.join(keys)
-	if theirs == nil || first {
+	theirs, how := l.join(keys, nil)
+	if how != joined {
 		t.Fatalf("%q is loaded apart", namesOf(keys))
 	}
 	return theirs
@@ -95,8 +95,8 @@ func TestLoadIsDividedAmongCallers(t *testing.T) {
 // the next, each key once.
 func TestKeysOfManyCallersGoInOneRound(t *testing.T) {
 	l := busyLoader()
-	first := joined(t, l, keysOf(mapping.Hash, "a", "b", "a"))
-	second := joined(t, l, keysOf(mapping.String, "b", "c"))
+	first := gathered(t, l, keysOf(mapping.Hash, "a", "b", "a"))
+	second := gathered(t, l, keysOf(mapping.String, "b", "c"))
 	if l.take() != nil {
 		t.Fatal("one round too many is under way")
 	}
@@ -114,7 +114,7 @@ func TestKeysOfManyCallersGoInOneRound(t *testing.T) {
 	if second[0] != (loading{call, 1}) || second[1] != (loading{call, 2}) {
 		t.Errorf("the second caller: %+v", second)
 	}
-	late := joined(t, l, keysOf(mapping.Hash, "c", "d"))
+	late := gathered(t, l, keysOf(mapping.Hash, "c", "d"))
 	if late[0].call != call || late[1].call == call {
 		t.Error("who comes when a round is under way waits for it, and for the next")
 	}
@@ -127,17 +127,15 @@ func TestKeysOfManyCallersGoInOneRound(t *testing.T) {
 	}
 }
 
-// TestWhoComesFirstDoesNotWait: as long as rounds can begin, keys are not gathered.
+// TestWhoComesFirstDoesNotWait: while no round is under way, keys are not gathered.
 func TestWhoComesFirstDoesNotWait(t *testing.T) {
 	l := newLoader()
-	for i := range loadRounds {
-		if theirs, first := l.join(keysOf(mapping.Hash, "a")); theirs != nil || !first {
-			t.Fatalf("caller %d waits", i)
-		}
+	if _, how := l.join(keysOf(mapping.Hash, "a"), nil); how != first {
+		t.Fatal("he waits")
 	}
-	joined(t, l, keysOf(mapping.Hash, "b"))
+	gathered(t, l, keysOf(mapping.Hash, "b"))
 	l.leave()
-	if theirs, _ := l.join(keysOf(mapping.Hash, "c")); theirs == nil {
+	if _, how := l.join(keysOf(mapping.Hash, "c"), nil); how != joined {
 		t.Error("who comes later overtakes who waits")
 	}
 }
@@ -156,8 +154,8 @@ func TestWhatIsLoadedApart(t *testing.T) {
 		{"a stream", keysOf(mapping.Stream, "a"), true},
 		{"a generic key", generic, true},
 	} {
-		if theirs, _ := busyLoader().join(c.keys); (theirs == nil) != c.want {
-			t.Errorf("%s: waits: %v", c.name, theirs != nil)
+		if _, how := busyLoader().join(c.keys, nil); (how == apart) != c.want {
+			t.Errorf("%s: waits: %v", c.name, how == joined)
 		}
 	}
 }
@@ -171,12 +169,14 @@ func TestARoundThatIsLongIsFollowedByAnother(t *testing.T) {
 		full[i].db = uint8(i)
 		full[i].name = string(rune('a' + i/256))
 	}
-	joined(t, l, full)
-	joined(t, l, keysOf(mapping.Hash, "more"))
-	l.rounds = 0
+	gathered(t, l, full)
+	gathered(t, l, keysOf(mapping.Hash, "more"))
+	l.leave()
+	<-l.wake
 	if n := len(l.take().keys); n != roundKeysMax {
 		t.Errorf("the first round has %d keys", n)
 	}
+	l.leave()
 	select {
 	case <-l.wake:
 	default:
@@ -189,14 +189,56 @@ func TestARoundThatIsLongIsFollowedByAnother(t *testing.T) {
 
 func TestAfterTheEndKeysAreLoadedApart(t *testing.T) {
 	l := busyLoader()
-	waits := joined(t, l, keysOf(mapping.Hash, "a"))
+	waits := gathered(t, l, keysOf(mapping.Hash, "a"))
 	l.shut()
 	<-waits[0].call.done
 	if err := waits[0].call.errs[0]; !errors.Is(err, ErrClosed) {
 		t.Errorf("who waits is told %v", err)
 	}
-	if theirs, first := l.join(keysOf(mapping.Hash, "a")); theirs != nil || first || len(l.running) != 0 {
+	if _, how := l.join(keysOf(mapping.Hash, "a"), nil); how != apart || len(l.running) != 0 {
 		t.Error("there are rounds still")
+	}
+}
+
+// TestWhoDoesNotWaitIsToldOnce: when all of the loads that have his keys are over.
+func TestWhoDoesNotWaitIsToldOnce(t *testing.T) {
+	l := newLoader()
+	told := 0
+	running := newLoadCall()
+	l.begin(running, keysOf(mapping.Hash, "a", "b"))
+	if _, how := l.join(keysOf(mapping.Hash, "a", "c", "b", "c"), &then{f: func() { told++ }}); how != joined {
+		t.Fatal("they are loaded apart")
+	}
+	call := l.take()
+	if call == nil || namesOf(call.keys) != "c" {
+		t.Fatalf("the round: %+v", call)
+	}
+	if call.end(); told != 0 {
+		t.Error("he is told too early")
+	}
+	if running.end(); told != 1 {
+		t.Errorf("he is told %d times", told)
+	}
+}
+
+// TestARoundEndsBeforeItsCallerWaits: he loads a, and b is in a round that begins after his.
+func TestARoundEndsBeforeItsCallerWaits(t *testing.T) {
+	db := &DB{opts: Options{LoadTimeout: time.Hour, world: world.Real{}}, clock: newClock(time.Now(), 0)}
+	db.loader = *newLoader()
+	l := &db.loader
+	if _, how := l.join(keysOf(mapping.Hash, "b"), nil); how != first {
+		t.Fatal("he waits")
+	}
+	gathered(t, l, keysOf(mapping.Hash, "b"))
+	ended := make(chan error)
+	go func() { ended <- db.loadApart(t.Context(), keysOf(mapping.Hash, "b"), first) }()
+	<-l.wake
+	call := l.take()
+	call.errs = make([]error, 1)
+	l.end(call.keys)
+	call.end()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
@@ -208,18 +250,18 @@ func TestAnOldKeyStaysWhenItsLoadIsLate(t *testing.T) {
 		load func(db *DB, keys []loadKey) error
 	}{
 		{"a round behind others", func(db *DB, keys []loadKey) error {
-			db.loader.rounds = loadRounds
+			db.loader.busy = true
 			return db.load(t.Context(), keys)
 		}},
 		{"another's of the same keys", func(db *DB, keys []loadKey) error {
 			db.loader.begin(newLoadCall(), keys)
-			return db.loadApart(t.Context(), keys)
+			return db.loadApart(t.Context(), keys, apart)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, missing := range []bool{false, true} {
 				db := &DB{opts: Options{LoadTimeout: time.Millisecond, world: world.Real{}}, clock: newClock(time.Now(), 0)}
-				db.loader.running, db.loader.wake, db.loader.open = make(map[dbKey]loading), make(chan struct{}, 1), true
+				db.loader = *newLoader()
 				keys := keysOf(mapping.Hash, "a", "b")
 				var entries []*keyspace.Entry
 				for i := range keys {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/lullcache/lull/internal/keyspace"
 	"github.com/lullcache/lull/internal/mapping"
@@ -26,6 +27,8 @@ type Session struct {
 	onWait func()
 	// last is the newest position that this session wrote or could have read.
 	last Ticket
+	// asked is when Missing found some, until a unit has run.
+	asked time.Time
 }
 
 // Runner is a unit of work. Run may be called again, after keys were loaded. What it
@@ -222,6 +225,9 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 		} else {
 			ticket, commitErr = tx.commit()
 		}
+		if err != nil && err != errMiss {
+			tx.uncount()
+		}
 		s.db.unlock(&tx.locks)
 		if !tx.write {
 			ticket, commitErr = Ticket{}, nil // that a key has expired holds without a record
@@ -230,13 +236,14 @@ func (s *Session) run(ctx context.Context, r Runner) (Ticket, error) {
 			return Ticket{}, commitErr
 		}
 		if err != errMiss {
+			s.asked = time.Time{}
 			if ticket.Position > s.last.Position {
 				s.last = ticket
 			}
 			return ticket, err
 		}
 		s.waits()
-		if err := tx.fetch(ctx); err != nil {
+		if err := s.fetch(ctx); err != nil {
 			return Ticket{}, err
 		}
 		tx.again()
@@ -298,15 +305,44 @@ func (s *Session) admit(ctx context.Context) error {
 // missed reports whether the unit found that something has to be loaded.
 func (tx *Tx) missed() bool { return len(tx.misses)+len(tx.wanted) > 0 }
 
+// uncount has what the unit missed not count: its caller loads that and runs it again.
+func (tx *Tx) uncount() {
+	for i := range tx.misses {
+		if k := &tx.misses[i]; k.need != NeedNone {
+			tx.db.shards[shardOf(k.hash)].misses--
+		}
+	}
+}
+
 // fetch gets what the unit found missing. If the database is away and the unit can
 // do without, it is told so by tx.away instead.
-func (tx *Tx) fetch(ctx context.Context) error {
-	err := tx.db.load(ctx, tx.misses)
+func (s *Session) fetch(ctx context.Context) error {
+	tx := &s.tx
+	err := s.load(ctx)
 	if err == nil {
 		err = tx.readParts(ctx)
 	}
 	if errors.Is(err, ErrNoDB) && tx.optional() {
 		tx.away, err = true, nil
+	}
+	return err
+}
+
+// load loads what the unit found missing, within what is left of LoadTimeout since Missing.
+func (s *Session) load(ctx context.Context) error {
+	db, keys, asked := s.db, s.tx.misses, s.asked
+	if asked.IsZero() {
+		return db.load(ctx, keys)
+	}
+	s.asked = time.Time{}
+	left, err := db.opts.LoadTimeout-db.opts.world.Since(asked), context.DeadlineExceeded
+	if left > 0 {
+		bounded, cancel := context.WithTimeout(ctx, left)
+		defer cancel()
+		err = db.load(bounded, keys)
+	}
+	if err == context.DeadlineExceeded && ctx.Err() == nil {
+		return db.unlessStale(keys, db.loadError(err))
 	}
 	return err
 }
@@ -351,6 +387,36 @@ func (db *DB) OnDisk(t Ticket) bool {
 // Prefetch loads the keys that are not in memory, in one query for each table.
 // Errors are left to the units that need the keys.
 func (s *Session) Prefetch(ctx context.Context, keys []KeyNeed) {
+	if s.miss(keys) {
+		_ = s.db.load(ctx, s.tx.misses)
+	}
+}
+
+// Missing are keys that were not in memory.
+type Missing struct {
+	db   *DB
+	keys []loadKey
+}
+
+// Missing is Prefetch for a caller that has something else to do meanwhile: Missing.Load makes the
+// load. It is false if all keys are in memory.
+//
+// The next unit that misses a key waits for what is left of LoadTimeout since then.
+func (s *Session) Missing(keys []KeyNeed) (Missing, bool) {
+	if !s.miss(keys) {
+		return Missing{}, false
+	}
+	missing := Missing{s.db, s.tx.misses}
+	s.tx.misses, s.asked = nil, s.db.opts.world.Now()
+	return missing, true
+}
+
+// Load loads the keys. f is called once, when they are in memory or could not be loaded, by
+// whoever loaded them: it must not take long. Errors are left to the units that need the keys.
+func (m Missing) Load(ctx context.Context, f func()) { m.db.loadThen(ctx, m.keys, f) }
+
+// miss reports whether some of keys are not in memory: those are the transaction's misses then.
+func (s *Session) miss(keys []KeyNeed) bool {
 	tx := &s.tx
 	tx.begin(false)
 	for _, k := range keys {
@@ -368,7 +434,5 @@ func (s *Session) Prefetch(ctx context.Context, keys []KeyNeed) {
 		sh.mu.Unlock()
 		tx.rearm()
 	}
-	if len(tx.misses) > 0 {
-		_ = s.db.load(ctx, tx.misses)
-	}
+	return len(tx.misses) > 0
 }

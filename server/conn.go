@@ -47,6 +47,9 @@ type conn struct {
 	spans   []span // answers of the batch that wait for their ticket
 
 	parsed     bool         // the command waits until a worker runs it
+	waiting    bool         // the running command waits until needs are in memory
+	behind     error        // what came behind the batch meanwhile
+	loads      atomic.Int32 // odd while needs are loaded
 	held       bool         // the answers wait until a worker sends them
 	claims     atomic.Int32 // 0: it rests; above 1: there is more to read
 	worker     *worker      // whose turn it is; nil: the goroutine has nothing else to do
@@ -108,6 +111,7 @@ const (
 	resting state = iota // nothing until the client sends more
 	reading              // there may be more to read
 	parsed               // its command runs later
+	waiting              // its keys have to be loaded first
 	holding              // its answers are sent later
 	ended
 )
@@ -129,6 +133,8 @@ func (c *conn) turn() state {
 	case c.parsed:
 		c.parsed = false
 		return c.after(c.run(nil))
+	case c.waiting:
+		return c.after(c.resume())
 	}
 	before := c.rd.Buffered()
 	switch err := c.rd.Fill(c.sock); {
@@ -147,6 +153,8 @@ func (c *conn) after(err error) state {
 	switch {
 	case c.parsed:
 		return parsed
+	case c.waiting:
+		return waiting
 	case c.held:
 		return holding
 	case err != nil || c.quit || c.srv.closing.Load():
@@ -182,6 +190,8 @@ func (c *conn) finish(s state) {
 			c.end()
 			c.srv.left(c)
 			return
+		case waiting:
+			c.sess.Prefetch(c.srv.ctx, c.needs)
 		}
 		s = c.turn()
 	}
@@ -219,14 +229,26 @@ func (c *conn) answer() error {
 	return c.run(err)
 }
 
-// run runs the commands that were parsed; err is what came behind them.
+// resume runs the command that waited, and those after it.
+func (c *conn) resume() error {
+	c.waiting = false
+	clear(c.needs)
+	c.approach(c.batch[c.running:])
+	return c.run(c.behind)
+}
+
+// run runs the commands that were parsed, from the running one on; err is what came behind
+// them.
 func (c *conn) run(err error) error {
 	for !c.quit {
-		for c.running = 0; c.running < len(c.batch) && !c.quit; c.running++ {
+		for ; c.running < len(c.batch) && !c.quit; c.running++ {
 			if c.running%lull.ApproachMax == 0 {
 				c.approach(c.batch[c.running:])
 			}
-			c.execute(c.batch[c.running])
+			if !c.execute(c.batch[c.running]) {
+				c.waiting, c.behind = true, err
+				return nil
+			}
 			if c.out.Len() >= replyFlush {
 				if err := c.flush(); err != nil {
 					return err
@@ -261,7 +283,7 @@ func (c *conn) conclude() error {
 // decides the limits for the next.
 func (c *conn) parse() error {
 	clear(c.batch)
-	c.batch, c.fetched = c.batch[:0], false
+	c.batch, c.running, c.fetched = c.batch[:0], 0, false
 	for {
 		args, err := c.rd.Next()
 		if args == nil || err != nil {

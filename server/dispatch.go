@@ -120,8 +120,9 @@ func (c *call) Run(tx *lull.Tx) error {
 	return err
 }
 
-// execute runs one command, or queues it after MULTI, and writes its reply.
-func (c *conn) execute(args [][]byte) {
+// execute runs one command, or queues it after MULTI, and writes its reply. It is false if the
+// command has to wait until what the connection needs is loaded.
+func (c *conn) execute(args [][]byte) bool {
 	call := &c.call
 	call.args, call.start, call.inMulti = args, c.out.Len(), false
 	cmd, h, err := c.lookup(args)
@@ -142,9 +143,13 @@ func (c *conn) execute(args [][]byte) {
 	default:
 		err = c.runUnit()
 	}
-	if err != nil {
+	switch {
+	case err == errPrefetch:
+		return false
+	case err != nil:
 		call.fail(err)
 	}
+	return true
 }
 
 // lookup finds the command and checks all that can be checked without running it.
@@ -195,13 +200,20 @@ func httpRequest(name []byte) bool {
 }
 
 // runUnit runs the call's handler as a unit of its own. When a key is missing and
-// more of the batch is waiting, the keys of all are loaded together first.
+// more of the batch is waiting, the keys of all are loaded together first. A worker has other
+// connections to serve meanwhile: there the error is errPrefetch then, for a single command as well.
 func (c *conn) runUnit() error {
 	call := &c.call
-	call.held = !c.fetched && len(c.batch)-c.running > 1
+	call.held = !c.fetched && (c.worker != nil || len(c.batch)-c.running > 1)
 	ticket, err := c.exec()
 	if err == errPrefetch {
-		c.prefetch()
+		c.lookAhead()
+		if c.worker != nil {
+			c.out.Truncate(call.start)
+			return err
+		}
+		c.sess.Prefetch(c.srv.ctx, c.needs)
+		clear(c.needs)
 		call.held = false
 		ticket, err = c.exec()
 	}
@@ -235,9 +247,10 @@ func (c *conn) promise(t lull.Ticket) {
 	}
 }
 
-// prefetch loads what the rest of the batch needs, in one round of queries. Errors
-// are left to the commands that meet them.
-func (c *conn) prefetch() {
+// lookAhead finds out what the rest of the batch needs, which then is loaded in one round of
+// queries. Errors are left to the commands that meet them.
+func (c *conn) lookAhead() {
+	c.sess.StartClock()
 	c.fetched = true
 	c.needs = c.needs[:0]
 	for _, args := range c.batch[c.running:] {
@@ -252,9 +265,6 @@ func (c *conn) prefetch() {
 			break // what follows is for another database
 		}
 	}
-	c.leave()
-	c.sess.Prefetch(c.srv.ctx, c.needs)
-	clear(c.needs)
 }
 
 // appendNeeds appends the keys of a command to database db, and how much of each it

@@ -14,7 +14,12 @@ import (
 // sqliteExec runs statements in the server's database, as its owner would.
 func sqliteExec(t *testing.T, s *Server, statement string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", s.opts.Settings["test-database"].Get())
+	sqliteFileExec(t, s.opts.Settings["test-database"].Get(), statement)
+}
+
+func sqliteFileExec(t testing.TB, file, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
 	if err != nil {
 		t.Fatal(err)
 	}

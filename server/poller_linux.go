@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +28,7 @@ type poller struct {
 
 	workers []*worker    // the first always runs
 	away    atomic.Int32 // goroutines that were workers, and serve what had to wait
+	loaded  loaded
 	asleep  atomic.Bool
 	stir    chan struct{} // wakes the watch
 	done    chan struct{}
@@ -40,23 +40,37 @@ func newPoller(s *Server) (*poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err == nil {
-		err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, bell, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(bell)})
-	}
-	if err != nil {
+	p := &poller{srv: s, epoll: epoll, stir: make(chan struct{}, 1), done: make(chan struct{})}
+	if p.bell, err = newBell(epoll, 0); err != nil {
 		_ = unix.Close(epoll)
-		return nil, fmt.Errorf("eventfd: %w", err)
+		return nil, err
 	}
-	p := &poller{srv: s, epoll: epoll, bell: bell, stir: make(chan struct{}, 1), done: make(chan struct{})}
+	if p.loaded.bell, err = newBell(epoll, edgeTriggered); err != nil {
+		_ = unix.Close(epoll)
+		_ = unix.Close(p.bell)
+		return nil, err
+	}
 	p.conns.Store(new([]atomic.Pointer[conn]))
-	for range runtime.GOMAXPROCS(0) {
+	for range s.opts.Workers {
 		p.workers = append(p.workers, &worker{p: p, rank: len(p.workers)})
 	}
 	p.over.Go(p.watch)
 	p.over.Add(1)
 	go p.workers[0].run()
 	return p, nil
+}
+
+// newBell returns an eventfd whose ring epoll tells.
+func newBell(epoll int, how uint32) (int, error) {
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return 0, fmt.Errorf("eventfd: %w", err)
+	}
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, bell, &unix.EpollEvent{Events: unix.EPOLLIN | how, Fd: int32(bell)}); err != nil {
+		_ = unix.Close(bell)
+		return 0, fmt.Errorf("epoll: %w", err)
+	}
+	return bell, nil
 }
 
 // add has the workers serve c from now on.
@@ -115,6 +129,7 @@ func (p *poller) close() {
 	p.over.Wait()
 	_ = unix.Close(p.epoll)
 	_ = unix.Close(p.bell)
+	_ = unix.Close(p.loaded.bell)
 }
 
 const (

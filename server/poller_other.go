@@ -12,6 +12,7 @@ func newPoller(*Server) (*poller, error) { return nil, nil }
 func (*poller) add(*conn) error { return errors.ErrUnsupported }
 func (*poller) forget(int)      {}
 func (*poller) wake()           {}
+func (*poller) giveUp(*conn)    {}
 func (*poller) close()          {}
 
 type worker struct{}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,9 @@ type Options struct {
 	// ReplyMax is the most bytes of answers that may wait for one client; above it
 	// the connection is closed. Default 1 GiB.
 	ReplyMax int
+	// Workers is how many connections are served at a time, each worker by a processor of its
+	// own: what else Go has to do needs others. Linux. Default GOMAXPROCS.
+	Workers int
 	// KeepAlive is the period of TCP keepalive. Default 300 s, negative: none.
 	KeepAlive time.Duration
 	// Settings are what CONFIG GET shows, and CONFIG SET may change, besides the
@@ -64,6 +68,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ReplyMax == 0 {
 		o.ReplyMax = 1 << 30
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	if o.KeepAlive == 0 {
 		o.KeepAlive = 300 * time.Second
@@ -224,7 +231,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = errors.Join(err, ctx.Err())
 		s.cancel()
-		s.clients.each(func(c *conn) { c.sock.cut() })
+		s.clients.each(func(c *conn) {
+			c.sock.cut()
+			if s.poller != nil {
+				s.poller.giveUp(c)
+			}
+		})
 		<-finished
 	}
 	s.cancel()

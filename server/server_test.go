@@ -40,7 +40,12 @@ func startOver(t testing.TB, o Options, engine lull.Options, prepare func(*Serve
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine.DataDir, engine.Sink = filepath.Join(dir, "data"), db
+	engine.DataDir = filepath.Join(dir, "data")
+	if over, ok := engine.Sink.(*gatedSink); ok {
+		over.over(t, db, filepath.Join(dir, "lull.db"))
+	} else {
+		engine.Sink = db
+	}
 	engine.Log.SegmentBytes = 1 << 20
 	o.Settings = map[string]Setting{"test-database": fixed(filepath.Join(dir, "lull.db"))}
 	o.DB, err = lull.Open(ctx, engine)

@@ -88,12 +88,15 @@ func (w *worker) run() {
 
 // next returns a connection that has something to do; nil if none is known.
 func (w *worker) next() *conn {
+	if w.p.loaded.n.Load() > 0 && w.rank >= 0 {
+		w.parsed.push(w.p.loaded.take()...)
+	}
 	for w.ready == 0 && w.at < w.n && w.parsed.len() < lull.ApproachMax {
 		e := &w.events[w.at]
 		w.at++
 		c := w.p.at(int(e.Fd))
 		if c == nil {
-			continue // it was closed meanwhile, or is the bell
+			continue // it was closed meanwhile, or is a bell
 		}
 		if e.Events&^unix.EPOLLIN != 0 {
 			c.sock.ended.Store(true)
@@ -126,7 +129,7 @@ func (w *worker) approach() {
 	all := w.parsed.conns[w.parsed.taken:]
 	for _, c := range all {
 		if c.sess.Database() == all[0].sess.Database() {
-			w.batch = append(w.batch, c.batch[0])
+			w.batch = append(w.batch, c.batch[c.running])
 		}
 	}
 	all[0].approach(w.batch)
@@ -244,6 +247,8 @@ func (w *worker) serve(c *conn) bool {
 	switch {
 	case state == parsed:
 		w.parsed.push(c)
+	case state == waiting:
+		w.p.load(c)
 	case state == holding && len(c.spans) > 0:
 		w.held = append(w.held, c)
 	case state == holding:

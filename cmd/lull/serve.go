@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -65,6 +66,7 @@ func serveOver(ctx context.Context, c *config.Config, s sink.Sink, newLog bool) 
 		}
 		return err
 	}
+	spareProcessor()
 	f.use(db)
 	defer garbage.serving(db.MaxMemory)()
 	greet(os.Stdout, c, f.server.Addr(), f.metrics.addr())
@@ -77,6 +79,15 @@ func serveOver(ctx context.Context, c *config.Config, s sink.Sink, newLog bool) 
 		return errors.Join(err, closed(db.Close(context.Background()), logger))
 	}
 	return closed(db.Close(context.Background()), logger)
+}
+
+// spareProcessor lets Go use one thread more than there are workers, unless GOMAXPROCS in the environment
+// says how many. A worker gives its own away only when it has nothing to do, and while all have,
+// Go looks but each 10 ms whether the database has answered. Which thread runs is the system's choice then.
+func spareProcessor() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 }
 
 // closed says how closing the engine ended.
