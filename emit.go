@@ -25,11 +25,7 @@ func (tx *Tx) tuple(h *handle) string {
 	if !h.mapped() {
 		return h.e.Key
 	}
-	t, err := h.t.TupleString(h.e.Key)
-	if err != nil {
-		panic("lull: a key became canonical and then not: " + err.Error())
-	}
-	return t
+	return h.t.TupleOfKnown(h.e.Key)
 }
 
 // known says what the unit knows of a key's row.

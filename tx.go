@@ -136,14 +136,14 @@ func (tx *Tx) open(name []byte, want keyspace.Type, need Need) (handle, error) {
 	if !tx.locks.has(h.sh.index) {
 		panic(fmt.Sprintf("lull: key %q was not named when the unit began", name))
 	}
-	if void, err := tx.route(&h, want); void || err != nil {
+	e := h.sh.find(h.db, h.hash, name)
+	if void, err := tx.route(&h, e, want); void || err != nil {
 		return h, err
 	}
 	if need != NeedNone && !tx.rerun {
 		h.sh.lookups++
 	}
-	h.e = h.sh.find(h.db, h.hash, name)
-	if h.e == nil {
+	if h.e = e; e == nil {
 		return h, tx.absent(&h, need)
 	}
 	h.e.Access = accessClock(tx.now)
@@ -193,9 +193,14 @@ func (tx *Tx) Select(n int) {
 }
 
 // route finds the table that maps the key, and refuses a type it does not map. void
-// is true for a read of a key like player:042, which names no row.
-func (tx *Tx) route(h *handle, want keyspace.Type) (void bool, err error) {
-	if h.db == 0 {
+// is true for a read of a key like player:042, which names no row. What has an entry e was
+// looked at when that was made.
+func (tx *Tx) route(h *handle, e *keyspace.Entry, want keyspace.Type) (void bool, err error) {
+	if h.db == 0 && e != nil {
+		h.t = tx.db.maps.Mapped(e.Table)
+	}
+	known := h.t != nil
+	if h.db == 0 && !known {
 		h.t = tx.db.maps.Match(h.name)
 	}
 	if h.t == nil {
@@ -203,6 +208,9 @@ func (tx *Tx) route(h *handle, want keyspace.Type) (void bool, err error) {
 	}
 	if want != keyspace.TypeNone && h.t.Kind != kindOf(want) {
 		return false, &wrongTableType{h.t.Name, h.t.Kind.String()}
+	}
+	if known {
+		return false, nil
 	}
 	if err := h.t.CheckKey(h.name); err != nil {
 		if tx.write {

@@ -84,6 +84,15 @@ func (m *Mapping) Table(id uint16) *Table {
 	return m.tables[id]
 }
 
+// Mapped returns the mapped table with the dictionary number id, or nil if that is a generic
+// one.
+func (m *Mapping) Mapped(id uint16) *Table {
+	if int(id) < len(genericNames) {
+		return nil
+	}
+	return m.tables[id]
+}
+
 // ByName returns the mapped table of that name in the configuration, or nil.
 func (m *Mapping) ByName(name string) *Table { return m.byName[name] }
 

@@ -16,6 +16,7 @@ type pattern struct {
 	segments []segment
 	names    []string // of the columns, in order
 	literal  string   // what every key begins with
+	tail     int      // bytes behind the first hole, if it is the only one
 }
 
 // A segment matches prefix, one byte or more, suffix; without a hole it matches
@@ -62,6 +63,7 @@ func parsePattern(text string) (*pattern, error) {
 		}
 	}
 	p.setLiteral()
+	p.setTail()
 	return p, nil
 }
 
@@ -108,6 +110,17 @@ func (p *pattern) setLiteral() {
 		if s.hole {
 			return
 		}
+	}
+}
+
+func (p *pattern) setTail() {
+	behind := false
+	for _, s := range p.segments {
+		if behind {
+			p.tail += len(":") + len(s.prefix)
+		}
+		p.tail += len(s.suffix)
+		behind = behind || s.hole
 	}
 }
 

@@ -205,3 +205,28 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+// TestAnOnlyHoleIsBetweenLiteralAndTail: where match finds it.
+func TestAnOnlyHoleIsBetweenLiteralAndTail(t *testing.T) {
+	for _, tt := range []struct{ pattern, key string }{
+		{"{id}", "7"},
+		{"player:{id}", "player:7"},
+		{"p{id}s", "p7s"},
+		{"a:p{id}s:b:cd", "a:p7s:b:cd"},
+		{"{id}:a", "77:a"},
+		{"{{x}}{id}{{y}}", "{x}7{y}"},
+		{"views:{page*}", "views:/a:b"},
+	} {
+		p, err := parsePattern(tt.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var at spans
+		if !p.match(tt.key, &at) {
+			t.Errorf("%s does not match %s", tt.key, tt.pattern)
+		}
+		if got := (span{len(p.literal), len(tt.key) - p.tail}); got != at[0] {
+			t.Errorf("%s in %s: at %v, match finds it at %v", tt.key, tt.pattern, got, at[0])
+		}
+	}
+}

@@ -82,14 +82,31 @@ func (t *Table) TupleString(key string) (string, error) {
 			return "", err
 		}
 	}
+	return t.tupleAt(key, &at), nil
+}
+
+// TupleOfKnown is TupleString for a key that CheckKey has found well. It looks at nothing again.
+func (t *Table) TupleOfKnown(key string) string {
+	switch {
+	case t.Generic():
+		return key
+	case len(t.Key) == 1:
+		return key[len(t.pattern.literal) : len(key)-t.pattern.tail]
+	}
+	var at spans
+	t.pattern.match(key, &at)
+	return t.tupleAt(key, &at)
+}
+
+func (t *Table) tupleAt(key string, at *spans) string {
 	if len(t.Key) == 1 {
-		return key[at[0].from:at[0].to], nil
+		return key[at[0].from:at[0].to]
 	}
 	var parts [keyColumnsMax]string
 	for i := range t.Key {
 		parts[i] = key[at[i].from:at[i].to]
 	}
-	return joinTuple(parts[:len(t.Key)]...), nil
+	return joinTuple(parts[:len(t.Key)]...)
 }
 
 // AppendKey appends the Redis key that has this tuple.

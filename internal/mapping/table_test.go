@@ -95,6 +95,9 @@ func TestTupleIsCanonicalOrRefused(t *testing.T) {
 		if err != nil || tuple != tt.tuple {
 			t.Errorf("%s: got %q, %v; want %q", tt.key, tuple, err, tt.tuple)
 		}
+		if known := tb.TupleOfKnown(tt.key); known != tuple {
+			t.Errorf("%s: got %q for a known key, want %q", tt.key, known, tuple)
+		}
 		if back := string(tb.AppendKey(nil, tuple)); back != tt.key {
 			t.Errorf("%s: back is %s", tt.key, back)
 		}
