@@ -1,47 +1,27 @@
 package server
 
-import (
-	"bytes"
+import "github.com/lullcache/lull"
 
-	"github.com/lullcache/lull"
-)
-
-// approach has the keys of the next commands fetched from memory at once. The
-// first argument is nearly always a key; if it is not, nothing is found under it.
+// approach has the keys of the next commands fetched from memory at once, and their members. The
+// first argument is nearly always a key; the member stands last in commands on sorted sets, and second in
+// those on sets and hashes. Where that is not so, nothing is found.
 func (c *conn) approach(batch [][][]byte) {
 	if len(batch) < 2 || c.db == nil {
 		return
 	}
 	c.sess.StopClock()
-	c.keys = c.keys[:0]
+	c.keys, c.members = c.keys[:0], c.members[:0]
 	for _, args := range batch[:min(len(batch), lull.ApproachMax)] {
-		if len(args) > 1 {
-			c.keys = append(c.keys, args[1])
+		if len(args) < 2 {
+			continue
 		}
-	}
-	if len(c.keys) > 1 && bytes.Equal(c.keys[0], c.keys[1]) {
-		c.approachMembers(batch)
-		return
-	}
-	c.sess.Approach(c.keys)
-}
-
-// approachMembers is approach for commands on one key, as far as they are. The member stands
-// last in those on sorted sets, and second in those on sets and hashes; where it does
-// not, nothing is found.
-func (c *conn) approachMembers(batch [][][]byte) {
-	key := c.keys[0]
-	c.keys = c.keys[:0]
-	for _, args := range batch[:min(len(batch), lull.ApproachMax)] {
-		switch {
-		case len(args) < 3 || !bytes.Equal(args[1], key):
-		case args[0][0]|0x20 == 'z':
-			c.keys = append(c.keys, args[len(args)-1])
-		default:
-			c.keys = append(c.keys, args[2])
+		member := args[min(2, len(args)-1)]
+		if name := args[0]; len(name) > 0 && name[0]|0x20 == 'z' {
+			member = args[len(args)-1]
 		}
+		c.keys, c.members = append(c.keys, args[1]), append(c.members, member)
 	}
-	c.sess.ApproachMembers(key, c.keys)
+	c.sess.Approach(c.keys, c.members)
 }
 
 // single reports whether what has arrived is one command. Nothing can be fetched with its key but

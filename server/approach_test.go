@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/lullcache/lull"
 )
 
 // TestPipelinesOnOneKey: what is fetched ahead of their members changes no answer, whatever
@@ -46,6 +48,37 @@ func TestPipelinesOnOneKey(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestPipelinesOnManyLargeKeys: those of mapped tables as well, and commands without a name.
+func TestPipelinesOnManyLargeKeys(t *testing.T) {
+	s, gate := startGated(t, lull.Options{Unmapped: lull.UnmappedGeneric})
+	gate.open()
+	s.db.Load().Pause()
+	c := dial(t, s)
+	const keys, members = 5, 1000
+	for round := range 2 {
+		var adds, gets strings.Builder
+		for m := range members {
+			for k := range keys {
+				fmt.Fprintf(&adds, "ZADD z%d %d m%d\r\nHSET h%d f%d %d\r\nINCRBY counter:%d 1\r\n*2\r\n$0\r\n\r\n$1\r\na\r\n", k, m+round, m, k, m, m+round, k)
+				fmt.Fprintf(&gets, "ZSCORE z%d m%d\r\nHGET h%d f%d\r\n", k, m, k, m)
+			}
+		}
+		c.send(adds.String())
+		c.lines(4 * keys * members)
+		c.send(gets.String())
+		for m := range members {
+			for k := range 2 * keys {
+				if got, want := c.lines(2), fmt.Sprintf("$%d %d", len(fmt.Sprint(m+round)), m+round); got != want {
+					t.Fatalf("member %d, read %d: got %q, wanted %q", m, k, got, want)
+				}
+			}
+		}
+		for k := range keys {
+			c.ask(fmt.Sprintf("GET counter:%d", k), fmt.Sprintf("$4 | %d", 1000+k+members*(round+1)))
 		}
 	}
 }

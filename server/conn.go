@@ -43,6 +43,7 @@ type conn struct {
 	running int        // index of the running one
 	fetched bool       // the batch's keys were loaded ahead
 	keys    [][]byte
+	members [][]byte // of the next commands, while their keys are fetched ahead
 	needs   []lull.KeyNeed
 	spans   []span // answers of the batch that wait for their ticket
 

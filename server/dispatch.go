@@ -235,7 +235,7 @@ func (c *conn) exec() (lull.Ticket, error) {
 	}
 	c.keys, _ = call.cmd.AppendKeys(c.keys[:0], call.args)
 	if len(c.keys) >= approachFrom {
-		c.sess.Approach(c.keys)
+		c.sess.Approach(c.keys, c.keys)
 	}
 	return c.sess.Exec(c.srv.ctx, c.keys, write, call)
 }

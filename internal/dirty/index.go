@@ -186,26 +186,23 @@ func (s *Set) mapAt(space uint16, db uint8) *keyMap {
 	return &s.spaces[space][db]
 }
 
-// ApproachRows fetches the places of the rows whose names have these hashes, if the Key has
-// many.
-func (k *Key) ApproachRows(hashes []uint64) {
-	many := k.many()
-	if many == nil {
+// ApproachRow fetches the place of the row whose name has this hash, if the Key has many. k may
+// be nil.
+func (k *Key) ApproachRow(hash uint64) {
+	if k == nil {
 		return
 	}
-	for _, h := range hashes {
-		prefetch.Line(unsafe.Pointer(&many.slots[many.home(h)]))
+	if many := k.many(); many != nil {
+		prefetch.Line(unsafe.Pointer(&many.slots[many.home(hash)]))
 	}
 }
 
-// GuessRows is the step after ApproachRows: it fetches the rows that are most likely
-// those.
-func (k *Key) GuessRows(hashes []uint64) {
-	many := k.many()
-	if many == nil {
+// GuessRow is the step after ApproachRow: it fetches the row that is most likely that.
+func (k *Key) GuessRow(hash uint64) {
+	if k == nil {
 		return
 	}
-	for _, h := range hashes {
-		prefetch.Line(unsafe.Pointer(many.guess(h)))
+	if many := k.many(); many != nil {
+		prefetch.Line(unsafe.Pointer(many.guess(hash)))
 	}
 }

@@ -13,18 +13,13 @@ import (
 
 // Approach fetches the places of the table where an entry with this hash would be.
 func (t *Table) Approach(hash uint64) {
-	if t.d.n > 0 {
-		t.d.approach(hash)
-	}
+	t.d.approach(hash)
 }
 
 // Guess fetches the entry that Find would look at first, and returns it; nil if
 // there is none. Its key may be another.
 func (t *Table) Guess(hash uint64) *Entry {
-	if t.d.n == 0 {
-		return nil
-	}
-	e := t.d.segment(hash).guess(hash)
+	e := t.d.guess(hash)
 	if e != nil {
 		prefetch.Line(unsafe.Pointer(e))
 	}
@@ -40,52 +35,61 @@ func (e *Entry) Approach() {
 	}
 }
 
-// ApproachMax is how many members ApproachMembers looks at.
-const ApproachMax = 32
+// Large reports whether members of the entry are fetched ahead: those of a small one are
+// its payload.
+func (e *Entry) Large() bool {
+	return e.form == formHashBig || e.form == formSetBig || e.form == formZSetBig
+}
 
-// ApproachMembers fetches what a large set, sorted set or hash holds of members with
-// these hashes, for a caller that has several units on one collection.
-func (e *Entry) ApproachMembers(hashes []uint64) {
-	hashes = hashes[:min(len(hashes), ApproachMax)]
+// ApproachMember, GuessMember and FetchMember fetch what a large set, sorted set or hash holds of a
+// member with this hash, in this order.
+func (e *Entry) ApproachMember(hash uint64) {
 	switch e.form {
 	case formHashBig:
-		approachAll(&(*hashBig)(e.ptr).d, hashes, func(p pair) { prefetch.Line(unsafe.Pointer(p.p)) })
+		(*hashBig)(e.ptr).d.approach(hash)
 	case formSetBig:
-		approachAll(&(*setBig)(e.ptr).d, hashes, func(r record) { prefetch.Line(unsafe.Pointer(r.p)) })
+		(*setBig)(e.ptr).d.approach(hash)
 	case formZSetBig:
-		z := (*zsetBig)(e.ptr)
-		var found [ApproachMax]scored
-		n := 0
-		approachAll(&z.d, hashes, func(m scored) {
-			prefetch.Line(unsafe.Pointer(m.p))
-			found[n] = m
-			n++
-		})
-		for _, m := range found[:n] {
-			z.t.leafOf(m.score(), m.name()).approach()
-		}
+		(*zsetBig)(e.ptr).d.approach(hash)
 	}
 }
 
-// approachAll fetches the places of all hashes, then calls fetch with what is in
-// them.
-func approachAll[T dictItem](d *dict[T], hashes []uint64, fetch func(T)) {
-	if d.n == 0 {
+// GuessMember is the step after ApproachMember.
+func (e *Entry) GuessMember(hash uint64) {
+	switch e.form {
+	case formHashBig:
+		prefetch.Line(unsafe.Pointer((*hashBig)(e.ptr).d.guess(hash).p))
+	case formSetBig:
+		prefetch.Line(unsafe.Pointer((*setBig)(e.ptr).d.guess(hash).p))
+	case formZSetBig:
+		prefetch.Line(unsafe.Pointer((*zsetBig)(e.ptr).d.guess(hash).p))
+	}
+}
+
+// FetchMember is the step after GuessMember: of a sorted set it fetches the member's neighbours.
+func (e *Entry) FetchMember(hash uint64) {
+	if e.form != formZSetBig {
 		return
 	}
-	for _, h := range hashes {
-		d.approach(h)
+	z := (*zsetBig)(e.ptr)
+	if m := z.d.guess(hash); m.p != nil {
+		z.t.leafOf(m.score(), m.name()).approach()
 	}
-	var none T
-	for _, h := range hashes {
-		if it := d.segment(h).guess(h); it != none {
-			fetch(it)
-		}
+}
+
+// guess is what segment.guess returns for the hash's segment.
+func (d *dict[T]) guess(hash uint64) (it T) {
+	if d.n > 0 {
+		it = d.segment(hash).guess(hash)
 	}
+	return it
 }
 
 // approach fetches the place of a hash.
 func (d *dict[T]) approach(hash uint64) {
+	if d.n == 0 {
+		return
+	}
 	s := d.segment(hash)
 	i := s.home(hash)
 	prefetch.Line(unsafe.Pointer(&s.tags[i]))

@@ -98,6 +98,23 @@ func (t *Table) TupleOfKnown(key string) string {
 	return t.tupleAt(key, &at)
 }
 
+// GuessTuple is TupleOfKnown for bytes that may be another key; ok is false if they cannot be one of
+// the table's. The tuple is valid while key does not change.
+func (t *Table) GuessTuple(key []byte) (tuple string, ok bool) {
+	if len(t.Key) != 1 {
+		var at spans
+		if ok = t.pattern.match(view(key), &at); ok {
+			tuple = t.tupleAt(view(key), &at)
+		}
+		return tuple, ok
+	}
+	from, to := len(t.pattern.literal), len(key)-t.pattern.tail
+	if from > to {
+		return "", false
+	}
+	return view(key)[from:to], true
+}
+
 func (t *Table) tupleAt(key string, at *spans) string {
 	if len(t.Key) == 1 {
 		return key[at[0].from:at[0].to]
