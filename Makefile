@@ -111,12 +111,14 @@ FUZZTIME ?= 30s
 fuzz: ## run every fuzz target; as in: make fuzz FUZZTIME=10m
 	@GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)
 
-# How long the load lasts, with a fault every FAULT_EVERY.
+# How long the load lasts, with a fault every FAULT_EVERY, and on which database: postgres, mariadb or sqlite
+# (empty: all).
 DURATION ?= 3h
 FAULT_EVERY ?= 20s
+DATABASE ?=
 
-soak: prepare ## keep load up for long, with faults; as in: make soak DURATION=3h
-	$(GO) test -count=1 -v -timeout 0 -run TestSoak ./test/crash -args -soak=$(DURATION) -fault-every=$(FAULT_EVERY) -seed=$(SEED)
+soak: prepare ## keep load up for long, with faults; as in: make soak DURATION=3h DATABASE=mariadb
+	$(GO) test -count=1 -v -timeout 0 -run 'TestSoak/$(DATABASE)' ./test/crash -args -soak=$(DURATION) -fault-every=$(FAULT_EVERY) -seed=$(SEED)
 
 # The race detector needs cgo and a C compiler.
 cgo:
