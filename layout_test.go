@@ -32,7 +32,7 @@ const (
 // layers only. A name that ends in "/" stands for all packages beneath it.
 var layers = [][]string{
 	{"value", "internal/proof"},
-	{"internal/change", "internal/failpoint", "internal/fsys", "internal/resp", "internal/glob", "internal/keyhash", "internal/command", "internal/metrics", "internal/prefetch", "internal/world", "sink"},
+	{"internal/change", "internal/failpoint", "internal/fsys", "internal/resp", "internal/glob", "internal/keyhash", "internal/latch", "internal/command", "internal/metrics", "internal/prefetch", "internal/world", "sink"},
 	{"internal/dirty", "internal/fsys/faultfs", "internal/testdb", "sink/sqlsink"},
 	{"internal/keyspace", "internal/wal", "internal/mapping", "internal/flush", "sink/postgres", "sink/mysql", "sink/sqlite", "sink/sinktest"},
 	{"."},
@@ -46,8 +46,8 @@ var layers = [][]string{
 var only = map[string][]string{
 	"sink":            {"value"},
 	"internal/change": {"value"},
-	"internal/wal":    {"internal/failpoint", "internal/fsys", "internal/world"}, // it carries records and knows nothing of what they mean
-	"sink/sqlsink":    {"value", "sink", "internal/failpoint"},                   // a sink knows nothing of Redis
+	"internal/wal":    {"internal/failpoint", "internal/fsys", "internal/latch", "internal/world"}, // it carries records and knows nothing of what they mean
+	"sink/sqlsink":    {"value", "sink", "internal/failpoint"},                                     // a sink knows nothing of Redis
 	"sink/postgres":   {"value", "sink", "sink/sqlsink"},
 	"sink/mysql":      {"value", "sink", "sink/sqlsink"},
 	"sink/sqlite":     {"value", "sink", "sink/sqlsink"},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/internal/keyspace"
+	"github.com/lullcache/lull/internal/latch"
 )
 
 // shardCount is how many ways the keyspace is cut. A unit locks the shards of its
@@ -80,7 +81,7 @@ func (l *lockSet) each(fn func(i int)) {
 	}
 }
 
-func (db *DB) lock(l *lockSet)   { l.each(func(i int) { db.shards[i].mu.Lock() }) }
+func (db *DB) lock(l *lockSet)   { l.each(func(i int) { latch.Lock(&db.shards[i].mu) }) }
 func (db *DB) unlock(l *lockSet) { l.each(func(i int) { db.shards[i].mu.Unlock() }) }
 
 // allShards is the lock set of units that touch every key.

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 
 	"github.com/lullcache/lull/internal/failpoint"
+	"github.com/lullcache/lull/internal/latch"
 )
 
 // Append adds a record of up to 1 GiB and returns its end. When it returns, the
@@ -19,7 +20,7 @@ import (
 func (l *Log) Append(rec []byte) (Position, error) {
 	sum := crc32.Checksum(rec, castagnoli)
 	size := frameSize(len(rec))
-	l.mu.Lock()
+	latch.Lock(&l.mu)
 	defer l.mu.Unlock()
 	if l.stopped != nil {
 		return 0, l.stopped

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package latch
+
+import "runtime"
+
+func leaveProcessor() { runtime.Gosched() }
