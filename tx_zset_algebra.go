@@ -273,6 +273,9 @@ func (tx *Tx) storeScored(h *handle, members []Scored) (int, error) {
 		tx.remove(h)
 	}
 	replaced := h.exists()
+	if replaced {
+		tx.touch(h) // it was stored for those who watch it, even if nothing differs
+	}
 	if replaced && h.e.ExpireAt != 0 {
 		tx.setExpiry(h, 0)
 	}

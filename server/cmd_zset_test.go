@@ -23,3 +23,24 @@ func TestZScanOfLargeScores(t *testing.T) {
 		}
 	}
 }
+
+// TestAStoredSetHasChanged: for those who watch it, also if it is what it was.
+func TestAStoredSetHasChanged(t *testing.T) {
+	s := start(t, Options{})
+	watching, other := dial(t, s), dial(t, s)
+	other.ask("ZADD z 1 a 2 b", ":2")
+	other.ask("SADD s a b", ":2")
+	for command, want := range map[string]string{
+		"ZDIFFSTORE z 2 z nothing": ":2", "ZUNIONSTORE z 1 z": ":2", "ZINTERSTORE z 1 z": ":2", "ZRANGESTORE z z 0 -1": ":2",
+		"SDIFFSTORE s s nothing": ":2", "SUNIONSTORE s s": ":2", "SINTERSTORE s s": ":2",
+	} {
+		watching.ask("WATCH z s", "+OK")
+		watching.ask("MULTI", "+OK")
+		watching.ask("PING", "+QUEUED")
+		other.ask(command, want)
+		watching.send("EXEC\r\n")
+		if got := watching.lines(1); got != "*-1" {
+			t.Fatalf("%s: EXEC has run: %q", command, got)
+		}
+	}
+}
