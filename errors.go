@@ -18,6 +18,9 @@ var (
 	ErrReadOnly = errors.New("the log has failed")
 	// ErrFenced: another process owns the database lane.
 	ErrFenced = errors.New("another process has taken over")
+	// ErrStopped: what is written could not be flushed any more, until a restart: the database
+	// and the log do not belong together.
+	ErrStopped = errors.New("flushing has stopped")
 	// ErrTimeout: the write is kept, but the database has not taken it in time.
 	ErrTimeout = errors.New("the outcome is pending")
 	// ErrRefused: the database refused a row of this unit; it is a dead letter now.

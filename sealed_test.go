@@ -135,7 +135,19 @@ func (l *sealed) syncError(t *testing.T, db *lull.DB, err error, s *startSink) e
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	defer cancel()
 	defer leave(t, db)
-	return db.Sync(ctx)
+	if err = db.Sync(ctx); err == nil {
+		return nil
+	}
+	var refused error // once the engine knows as well
+	eventually(t, "a write is refused", func() bool {
+		_, refused = db.NewSession().Exec(t.Context(), [][]byte{[]byte("other")}, true, lull.RunFunc(func(tx *lull.Tx) error {
+			_, err := tx.Set([]byte("other"), []byte("2"), lull.SetOptions{})
+			return err
+		}))
+		return refused != nil
+	})
+	wantErr(t, refused, lull.ErrStopped)
+	return err
 }
 
 // TestALaneMovesAllTheTimeWhileItIsTaken: the start goes on without it, and takes it when

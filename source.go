@@ -291,7 +291,7 @@ func (db *DB) fencedErr() error {
 	if errors.Is(*err, flush.ErrFenced) {
 		return fmt.Errorf("%w: %w", ErrFenced, *err)
 	}
-	return *err
+	return fmt.Errorf("%w: %w", ErrStopped, *err)
 }
 
 // target says where the changes of a table go. Tables that only the log knows are

@@ -79,6 +79,7 @@ var engineCodes = []struct {
 	{lull.ErrBusy, "BUSY"},
 	{lull.ErrReadOnly, "MISCONF"},
 	{lull.ErrFenced, "MISCONF"},
+	{lull.ErrStopped, "MISCONF"},
 	{lull.ErrTimeout, "TIMEOUT"},
 	{lull.ErrRefused, "REFUSED"},
 	{lull.ErrClosed, "LOADING"},
