@@ -87,32 +87,30 @@ func (t *Table) TupleString(key string) (string, error) {
 
 // TupleOfKnown is TupleString for a key that CheckKey has found well. It looks at nothing again.
 func (t *Table) TupleOfKnown(key string) string {
-	switch {
-	case t.Generic():
+	if t.Generic() {
 		return key
-	case len(t.Key) == 1:
-		return key[len(t.pattern.literal) : len(key)-t.pattern.tail]
 	}
-	var at spans
-	t.pattern.match(key, &at)
-	return t.tupleAt(key, &at)
+	tuple, _ := t.guessTuple(key)
+	return tuple
 }
 
-// GuessTuple is TupleOfKnown for bytes that may be another key; ok is false if they cannot be one of
-// the table's. The tuple is valid while key does not change.
-func (t *Table) GuessTuple(key []byte) (tuple string, ok bool) {
-	if len(t.Key) != 1 {
-		var at spans
-		if ok = t.pattern.match(view(key), &at); ok {
-			tuple = t.tupleAt(view(key), &at)
+// GuessTuple is TupleOfKnown for bytes that may be another key than one of the table's, which is a
+// mapped one; ok is false if they cannot be one. The tuple is valid while key does not change.
+func (t *Table) GuessTuple(key []byte) (tuple string, ok bool) { return t.guessTuple(view(key)) }
+
+func (t *Table) guessTuple(key string) (tuple string, ok bool) {
+	if len(t.Key) == 1 {
+		from, to := len(t.pattern.literal), len(key)-t.pattern.tail
+		if from > to {
+			return "", false
 		}
-		return tuple, ok
+		return key[from:to], true
 	}
-	from, to := len(t.pattern.literal), len(key)-t.pattern.tail
-	if from > to {
+	var at spans
+	if !t.pattern.match(key, &at) {
 		return "", false
 	}
-	return view(key)[from:to], true
+	return t.tupleAt(key, &at), true
 }
 
 func (t *Table) tupleAt(key string, at *spans) string {
