@@ -102,13 +102,14 @@ func (db *DB) takeLane(ctx context.Context, live *schema) (base, error) {
 // claim takes the lane for the log, after making sure that the two belong together.
 func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 	c := sink.Claim{ID: db.laneID(), Start: true, ClearSealed: true}
+	var err error
 	switch {
 	case db.log == nil:
 		c.LogID, c.Reset = db.newLogID(), true
 	case !live.reachable:
 		return db.lastSettled()
 	default:
-		if err := db.join(ctx, live); err != nil {
+		if c.ClearSealed, err = db.join(ctx, live); err != nil {
 			return base{}, err
 		}
 		c.LogID = db.starts.laneName()
@@ -139,16 +140,18 @@ func (db *DB) claim(ctx context.Context, live *schema) (base, error) {
 	return base{mark: lane.Mark, lane: lane, claimed: true}, nil
 }
 
-// join makes sure that the log can go on from what the lane has.
-func (db *DB) join(ctx context.Context, live *schema) error {
+// join makes sure that the log can go on from what the lane has. With onDisk the log says all
+// that the lane's seal says: else the seal has to stay, since if the process died now nothing
+// would tell the next start that SQL is rightly ahead.
+func (db *DB) join(ctx context.Context, live *schema) (onDisk bool, err error) {
 	gap, err := db.sealedBeyond(live)
 	if err != nil {
-		return err
+		return false, err
 	}
 	beyond := gap != change.Gap{}
 	if !beyond {
 		if err := db.fits(live); err != nil {
-			return misfit{err}
+			return false, misfit{err}
 		}
 	}
 	if (db.logFrom == 0 || live.lane.Sealed) && !live.late {
@@ -157,19 +160,19 @@ func (db *DB) join(ctx context.Context, live *schema) error {
 		// disk from here on: else a power cut could take it, and nothing would say any more
 		// that SQL is rightly ahead.
 		if err := db.startLog(); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if !beyond {
-		return nil
+		return true, nil
 	}
-	if err := db.noteGap(ctx, gap, live.late); err != nil {
-		return err
+	if onDisk, err = db.noteGap(ctx, gap, live.late); err != nil {
+		return false, err
 	}
 	if err := db.fits(live); err != nil {
-		return misfit{err}
+		return false, misfit{err}
 	}
-	return nil
+	return onDisk, nil
 }
 
 // claimLater begins without the lane: the database answers, but takes no writes for
@@ -209,19 +212,19 @@ func (db *DB) sealedBeyond(live *schema) (change.Gap, error) {
 // noteGap has the log say, on disk, what SQL alone has: the end that a failed log has lost.
 // The log goes on behind it. A database that went back would lack it, and nothing could
 // make up for that.
-func (db *DB) noteGap(ctx context.Context, gap change.Gap, late bool) error {
+func (db *DB) noteGap(ctx context.Context, gap change.Gap, late bool) (onDisk bool, err error) {
 	if gap.To >= uint64(db.log.Next()) {
-		return nil // no log of ours came so far
+		return true, nil // no log of ours came so far
 	}
 	end, err := db.log.Append(change.AppendGap(nil, gap))
 	if err == nil {
 		err = db.log.WaitSynced(ctx, end)
 	}
 	if err != nil && !late {
-		return fmt.Errorf("log: %w", err)
+		return false, fmt.Errorf("log: %w", err)
 	}
 	db.gap = gap // also where the log is full: it stays so until the lane is taken
-	return nil
+	return err == nil, nil
 }
 
 // fits reports why the log and the lane in the database do not belong together.
