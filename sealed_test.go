@@ -140,13 +140,19 @@ func (l *sealed) syncError(t *testing.T, db *lull.DB, err error, s *startSink) e
 	}
 	var refused error // once the engine knows as well
 	eventually(t, "a write is refused", func() bool {
-		_, refused = db.NewSession().Exec(t.Context(), [][]byte{[]byte("other")}, true, lull.RunFunc(func(tx *lull.Tx) error {
-			_, err := tx.Set([]byte("other"), []byte("2"), lull.SetOptions{})
-			return err
-		}))
+		refused = trySet(t, db, "other", "2")
 		return refused != nil
 	})
 	wantErr(t, refused, lull.ErrStopped)
+	return err
+}
+
+// trySet is set for a write that may be refused.
+func trySet(t *testing.T, db *lull.DB, key, val string) error {
+	_, err := db.NewSession().Exec(t.Context(), [][]byte{[]byte(key)}, true, lull.RunFunc(func(tx *lull.Tx) error {
+		_, err := tx.Set([]byte(key), []byte(val), lull.SetOptions{})
+		return err
+	}))
 	return err
 }
 
@@ -205,6 +211,42 @@ func TestAStartLogsWhereItFoundASealedLane(t *testing.T) {
 	l.fs = l.fs.Kill(1)
 	leave(t, db)
 	l.foldAway(t, foldedLog)
+}
+
+// TestALateStartWhoseLogHasFailedKeepsTheSeal: it takes the lane and cannot log where that was, then dies before it
+// has flushed anything. The seal still tells the next start that SQL is rightly ahead (seed 10856964 of the simulation).
+func TestALateStartWhoseLogHasFailedKeepsTheSeal(t *testing.T) {
+	failed := 0
+	for fault, hit := 1, true; hit; fault++ { // at each step of that start
+		l := newSealed(t, sealedLog, false)
+		l.fs = l.fs.PowerCut(3)
+		s := &startSink{Sink: l.s}
+		s.away.Store(true)
+		l.fs.FailAt(l.fs.Ops()+fault, syscall.EIO)
+		db, err := onFS(t, l.fs, s, nil)
+		if _, hit = l.fs.Fault(); err != nil {
+			continue
+		}
+		lull.Flusher(db).Pause()
+		s.away.Store(false)
+		eventually(t, "the lane is taken", func() bool {
+			var epoch int
+			must(t, l.direct.QueryRow("SELECT epoch FROM lull_lanes").Scan(&epoch))
+			return epoch > 1
+		})
+		if db.Stats().Log.Failed != nil {
+			failed++
+		}
+		l.fs = l.fs.Kill(1)
+		leave(t, db)
+		if db, err = onFS(t, l.fs, l.s, nil); err != nil {
+			t.Fatalf("after a fault at step %d: %v", fault, err)
+		}
+		leave(t, db)
+	}
+	if failed == 0 {
+		t.Error("no log has failed")
+	}
 }
 
 // foldAway lets three starts without the database fold the log, and the last one take
