@@ -78,7 +78,8 @@ type inode struct {
 }
 
 // dirOp makes to the name of node, and takes it from from. Either may be empty. A
-// tree moves all files below from.
+// tree moves all files below from. A file that is renamed is that one also where the disk
+// knows another by its old name, since it has not heard that it was removed.
 type dirOp struct {
 	dir      string
 	from, to string
@@ -233,13 +234,11 @@ func apply(names map[string]*inode, op dirOp) {
 		maps.Copy(names, moved)
 		return
 	}
-	node := op.node
 	if op.from != "" {
-		node = names[op.from]
 		delete(names, op.from)
 	}
-	if op.to != "" && node != nil {
-		names[op.to] = node
+	if op.to != "" && op.node != nil {
+		names[op.to] = op.node
 	}
 }
 
@@ -306,10 +305,11 @@ func (f *FS) Rename(from, to string) error {
 		delete(f.dirs, from)
 		return nil
 	}
-	if f.names[from] == nil {
+	node := f.names[from]
+	if node == nil {
 		return &fs.PathError{Op: "rename", Path: from, Err: fs.ErrNotExist}
 	}
-	f.changeDir(dirOp{dir: filepath.Dir(to), from: from, to: to})
+	f.changeDir(dirOp{dir: filepath.Dir(to), from: from, to: to, node: node})
 	return nil
 }
 

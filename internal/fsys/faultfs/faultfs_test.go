@@ -146,3 +146,29 @@ func TestPowerCutsRepeat(t *testing.T) {
 		}
 	}
 }
+
+// TestARenameMovesItsOwnFile: whatever of what happened in the directory before the power cut reaches the disk,
+// a file that was synced before it was renamed is whole under its new name (seed 10830991 of the simulation).
+func TestARenameMovesItsOwnFile(t *testing.T) {
+	renamed := 0
+	for seed := range uint64(200) {
+		f := New(seed)
+		create(t, f, "new", []byte("cut off")) // by a process that was killed
+		removed := f.Remove("new")
+		file := create(t, f, "new", []byte("whole"))
+		if err := errors.Join(removed, file.Sync(), f.Rename("new", "name")); err != nil {
+			t.Fatal(err)
+		}
+		after := f.PowerCut(seed)
+		if _, err := after.Open("name"); err != nil {
+			continue
+		}
+		renamed++
+		if got := string(after.Bytes("name")); got != "whole" {
+			t.Errorf("seed %d: %q", seed, got)
+		}
+	}
+	if renamed == 0 {
+		t.Error("no rename has reached the disk")
+	}
+}
