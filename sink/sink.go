@@ -66,7 +66,8 @@ type Writer interface {
 	// a new epoch (at least 1 above the old), ends what this process's former
 	// session may still have open there, and waits until it is over. See Claim.
 	Claim(ctx context.Context, c Claim) (LaneState, error)
-	// Write applies b in one transaction. Result is valid only if err is nil.
+	// Write applies b in one transaction. Result is valid only if err is nil; its letters may
+	// share the slices of b, of which nothing else may be kept: the next batch is made in them.
 	Write(ctx context.Context, b *Batch) (Result, error)
 	// Seal marks the lane: its watermark may lie beyond the end of the log, since
 	// the log failed while SQL went on.

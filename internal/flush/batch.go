@@ -18,7 +18,7 @@ type builder struct {
 	tables []*tableBatch // in the order of their first operation
 	by     map[uint16]*tableBatch
 	left   []op // those of the batch that are not added yet
-	arena  []value.Value
+	room   *room
 	cells  []change.Cell // of the row that is added
 	colKey []byte
 	drops  map[int64]bool
@@ -39,9 +39,9 @@ type tableBatch struct {
 	lastKey   []byte
 }
 
-// build makes a batch of ops, from the mark where the database is to to.
-func (f *Flusher) build(ops []op, to sink.Mark) *sink.Batch {
-	bl := f.newBuilder(to)
+// build makes a batch of the operations in r, from the mark where the database is to to.
+func (f *Flusher) build(r *room, to sink.Mark) *sink.Batch {
+	bl, ops := f.newBuilder(r, to), r.ops
 	bl.b.DropLetters = append(bl.b.DropLetters, f.drops...)
 	for i := range ops {
 		bl.left = ops[i:]
@@ -50,9 +50,9 @@ func (f *Flusher) build(ops []op, to sink.Mark) *sink.Batch {
 	return bl.finish()
 }
 
-func (f *Flusher) newBuilder(to sink.Mark) *builder {
+func (f *Flusher) newBuilder(r *room, to sink.Mark) *builder {
 	return &builder{
-		f: f, by: make(map[uint16]*tableBatch), drops: make(map[int64]bool), used: make(map[int64]bool), touched: make(map[keyID]bool),
+		f: f, room: r, by: make(map[uint16]*tableBatch), drops: make(map[int64]bool), used: make(map[int64]bool), touched: make(map[keyID]bool),
 		b: &sink.Batch{From: f.mark, To: to, CatchingUp: to.Next != 0, Sealed: f.sealed},
 	}
 }
@@ -156,12 +156,12 @@ func (bl *builder) clear(t *tableBatch, db uint8, key string, letter int64) {
 		bl.truncate(t, db)
 		return
 	}
-	row := sink.Row{Vals: t.target.ClearVals(bl.room(len(t.target.ClearBy)), bl.f.o.Name, db, key), Letter: letter}
+	row := sink.Row{Vals: t.target.ClearVals(bl.room.take(len(t.target.ClearBy)), bl.f.o.Name, db, key), Letter: letter}
 	t.ops.Clear = append(t.ops.Clear, row)
 }
 
 func (bl *builder) remove(t *tableBatch, o *op) {
-	row := sink.Row{Vals: t.target.KeyVals(bl.room(len(t.target.Key)), bl.f.o.Name, o.db, o.key, o.row)}
+	row := sink.Row{Vals: t.target.KeyVals(bl.room.take(len(t.target.Key)), bl.f.o.Name, o.db, o.key, o.row)}
 	if held := bl.held(o); held != nil {
 		row.Letter = bl.use(held.remove)
 		switch {
@@ -219,7 +219,7 @@ func (bl *builder) put(t *tableBatch, o *op) {
 		}
 		return columns
 	})
-	vals := t.target.KeyVals(bl.room(len(t.target.Key)+len(cells)), bl.f.o.Name, o.db, o.key, o.row)
+	vals := t.target.KeyVals(bl.room.take(len(t.target.Key)+len(cells)), bl.f.o.Name, o.db, o.key, o.row)
 	for i := range cells {
 		vals = append(vals, cells[i].Val)
 	}
@@ -255,7 +255,7 @@ func (bl *builder) putOverLetter(t *tableBatch, o *op, held *heldRow) {
 	for _, c := range o.cells.AppendTo(nil) {
 		cols[t.target.Cells[c.Col]] = c.Val
 	}
-	vals := t.target.KeyVals(bl.room(len(t.target.Key)+len(cols)), bl.f.o.Name, o.db, o.key, o.row)
+	vals := t.target.KeyVals(bl.room.take(len(t.target.Key)+len(cols)), bl.f.o.Name, o.db, o.key, o.row)
 	bl.wideRow(t, mode, cols, sink.Row{Vals: vals, Letter: letter})
 }
 
@@ -295,7 +295,7 @@ func (bl *builder) group(t *tableBatch, mode sink.Mode, columns func() []int) *s
 		at = len(t.ops.Put)
 		g := sink.Group{Mode: mode, Columns: columns()}
 		if at == 0 { // most tables have one group
-			g.Rows = make([]sink.Row, 0, bl.alike())
+			g.Rows = bl.room.rowsFor(bl.alike())
 		}
 		t.ops.Put = append(t.ops.Put, g)
 		t.groups[string(bl.colKey)] = at
@@ -328,15 +328,4 @@ func (bl *builder) touch(t *tableBatch, o *op) {
 			bl.clear(bl.tableOf(l.table), l.db, l.key, bl.use(l))
 		}
 	}
-}
-
-// room returns a slice for n values out of a larger one.
-func (bl *builder) room(n int) []value.Value {
-	const chunkMin, chunkMax = 64, 4096
-	if cap(bl.arena)-len(bl.arena) < n {
-		bl.arena = make([]value.Value, 0, max(n, min(2*cap(bl.arena), chunkMax), chunkMin))
-	}
-	at := len(bl.arena)
-	bl.arena = bl.arena[:at+n]
-	return bl.arena[at : at : at+n]
 }

@@ -25,10 +25,10 @@ func TestWorkStandsInTheOrderInWords(t *testing.T) {
 		if w.total != len(want) {
 			t.Fatalf("seed %d: got %d operations, wanted %d", seed, w.total, len(want))
 		}
-		compareWords(t, seed, inWords(w.part(0, w.total)), want)
+		compareWords(t, seed, inWords(w.part(nil, 0, w.total)), want)
 		for from := 0; from < w.total; {
 			to := min(from+1+rnd.IntN(20), w.total)
-			compareWords(t, seed, inWords(w.part(from, to)), want[from:to])
+			compareWords(t, seed, inWords(w.part(nil, from, to)), want[from:to])
 			if rnd.IntN(3) > 0 { // else it is tried again
 				from = to
 			}
@@ -213,10 +213,11 @@ func BenchmarkWork(b *testing.B) {
 			}
 			cut := dirty.NewCut(seq, time.Time{}, sets)
 			b.ReportAllocs()
+			var ops []op
 			for b.Loop() {
 				w := f.workOf(cut)
 				for from := 0; from < w.total; from += 10_000 {
-					w.part(from, min(from+10_000, w.total))
+					ops = w.part(ops[:0], from, min(from+10_000, w.total))
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(c.keys*c.rows), "ns/row")

@@ -116,7 +116,7 @@ func (f *Flusher) settles(b *sink.Batch, letters []*letter) bool {
 }
 
 func (f *Flusher) buildLetters(letters []*letter) *sink.Batch {
-	bl := f.newBuilder(f.mark)
+	bl := f.newBuilder(new(room), f.mark)
 	bl.b.DropLetters = append(bl.b.DropLetters, f.drops...)
 	for _, l := range letters {
 		t := bl.tableOf(l.table)

@@ -30,9 +30,10 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	if end < total {
 		to = sink.Mark{Position: f.mark.Position, Next: cut.Position(), Part: uint64(end)}
 	}
-	ops := f.work.part(from, end)
-	f.parkMissing(ops)
-	b := f.build(ops, to)
+	r := rooms.Get().(*room)
+	r.ops = f.work.part(r.ops, from, end)
+	f.parkMissing(r.ops)
+	b := f.build(r, to)
 	sealed := f.sealed
 	if err := f.syncLog(ctx, cut.Position()); err != nil {
 		return err
@@ -45,7 +46,7 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	result, err := f.o.Writer.Write(ctx, b)
 	switch {
 	case err == nil:
-		f.written(b, ops, result, f.o.World.Since(began))
+		f.written(b, r, result, f.o.World.Since(began))
 		return nil
 	case sink.ClassOf(err) != sink.Ambiguous || ctx.Err() != nil:
 		return err
@@ -62,7 +63,7 @@ func (f *Flusher) attempt(ctx context.Context) error {
 	if err := f.reload(ctx); err != nil {
 		return err
 	}
-	f.settled(ops, f.o.World.Since(began))
+	f.settled(r.ops, f.o.World.Since(began))
 	return nil
 }
 
@@ -110,11 +111,14 @@ func sealError(err error) error {
 }
 
 // written takes over what became of a batch that is in.
-func (f *Flusher) written(b *sink.Batch, ops []op, result sink.Result, took time.Duration) {
-	f.takeLetters(b, ops, result.Letters)
+func (f *Flusher) written(b *sink.Batch, r *room, result sink.Result, took time.Duration) {
+	f.takeLetters(b, r.ops, result.Letters)
 	f.mark = b.To
 	f.stats.statements.Add(uint64(result.Statements))
-	f.settled(ops, took)
+	f.settled(r.ops, took)
+	if len(result.Letters) == 0 { // they may share the rows' values
+		r.giveBack()
+	}
 }
 
 // settled lets everybody know where the mark is now.

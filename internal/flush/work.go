@@ -15,7 +15,6 @@ type work struct {
 	cut    *dirty.Cut
 	groups []*opGroup // in order
 	total  int        // operations
-	ops    []op       // the part that was asked for last
 	// keyed are the operations of one key, whose item is of, for the part that begins in
 	// the middle of them.
 	keyed []op
@@ -105,7 +104,7 @@ func (g *opGroup) sort() {
 		it := &g.items[i]
 		it.rank = rankOf(it.key.Name()[len(g.prefix):])
 	}
-	slices.SortFunc(g.items, compareItems)
+	g.items = sortItems(g.items)
 	end := uint32(0)
 	for i := range g.items {
 		end += g.items[i].end
@@ -113,25 +112,24 @@ func (g *opGroup) sort() {
 	}
 }
 
-// part makes the operations from one number to another. They are valid until the next
-// call.
-func (w *work) part(from, to int) []op {
-	w.ops = slices.Grow(w.ops[:0], to-from)
+// part appends the operations from one number to another.
+func (w *work) part(ops []op, from, to int) []op {
+	ops = slices.Grow(ops, to-from)
 	before := 0 // operations of the groups before
 	for _, g := range w.groups {
 		if lo, hi := max(from-before, 0), min(to-before, g.n); lo < hi {
-			w.addFrom(g, lo, hi)
+			ops = w.appendFrom(ops, g, lo, hi)
 		}
 		before += g.n
 	}
-	return w.ops
+	return ops
 }
 
 // fetchAhead is how many keys before its turn a key is fetched from memory.
 const fetchAhead = 8
 
-// addFrom adds the operations of a group from one number to another.
-func (w *work) addFrom(g *opGroup, from, to int) {
+// appendFrom appends the operations of a group from one number to another.
+func (w *work) appendFrom(ops []op, g *opGroup, from, to int) []op {
 	at := sort.Search(len(g.items), func(i int) bool { return int(g.items[i].end) > from })
 	for ; from < to; at++ {
 		if later := at + 2*fetchAhead; later < len(g.items) {
@@ -145,15 +143,16 @@ func (w *work) addFrom(g *opGroup, from, to int) {
 			begin = int(g.items[at-1].end)
 		}
 		if from == begin && int(it.end) <= to {
-			w.ops = g.appendOps(w.ops, it)
+			ops = g.appendOps(ops, it)
 		} else {
 			if w.of != it {
 				w.keyed, w.of = g.appendOps(w.keyed[:0], it), it
 			}
-			w.ops = append(w.ops, w.keyed[from-begin:min(to, int(it.end))-begin]...)
+			ops = append(ops, w.keyed[from-begin:min(to, int(it.end))-begin]...)
 		}
 		from = int(it.end)
 	}
+	return ops
 }
 
 // appendOps appends all operations of an item, in order.
