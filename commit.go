@@ -141,7 +141,7 @@ func (tx *Tx) settleEntry(t *touched, changed bool) {
 	if changed && t.h.t != nil {
 		e.Cut = t.h.sh.generation + 1
 	}
-	t.h.sh.notify(t.h.db, e.Key)
+	t.h.sh.notify(t.h.db, e.Key())
 	if t.h.t == nil && e.Flags&keyspace.Absent != 0 {
 		t.h.sh.remove(t.h.db, t.h.hash, e)
 		tx.db.account(-t.before)

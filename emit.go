@@ -23,9 +23,9 @@ const (
 // tuple is the key's tuple, sharing the bytes of the entry's key where it can.
 func (tx *Tx) tuple(h *handle) string {
 	if !h.mapped() {
-		return h.e.Key
+		return h.e.Key()
 	}
-	return h.t.TupleOfKnown(h.e.Key)
+	return h.t.TupleOfKnown(h.e.Key())
 }
 
 // known says what the unit knows of a key's row.
@@ -86,7 +86,7 @@ func (tx *Tx) emitString(h *handle, v value.Value, known change.Known) {
 		change.Cell{Col: stringsValue, Val: v},
 		change.Cell{Col: stringsExpires, Val: timeCell(&tx.db.maps.Generic(mapping.String).Cells[stringsExpires], h.e.ExpireAt)})
 	tx.emit(h, change.Change{
-		Op: change.Set, Known: known, Table: tx.db.maps.Generic(mapping.String).ID, Key: h.e.Key,
+		Op: change.Set, Known: known, Table: tx.db.maps.Generic(mapping.String).ID, Key: h.e.Key(),
 		Cells: tx.cells[start : start+2 : start+2],
 	})
 }
@@ -100,7 +100,7 @@ func (tx *Tx) create(h *handle, typ keyspace.Type) {
 	e.ExpireAt = 0
 	if h.generic() {
 		tx.emit(h, change.Change{
-			Op: change.Set, Known: change.Absent, Table: h.t.ID, Key: e.Key,
+			Op: change.Set, Known: change.Absent, Table: h.t.ID, Key: e.Key(),
 			Cells: tx.cellsOf(
 				change.Cell{Col: keysType, Val: value.OfString(e.Type().String())},
 				change.Cell{Col: keysExpires, Val: value.Value{}},
@@ -115,9 +115,9 @@ func (tx *Tx) remove(h *handle) {
 	switch {
 	case h.t == nil:
 	case h.generic() && e.Type() == keyspace.TypeString && e.Flags&flagBlind == 0:
-		tx.emit(h, change.Change{Op: change.Delete, Known: change.Present, Table: tx.db.maps.Generic(mapping.String).ID, Key: e.Key})
+		tx.emit(h, change.Change{Op: change.Delete, Known: change.Present, Table: tx.db.maps.Generic(mapping.String).ID, Key: e.Key()})
 	case h.generic():
-		tx.emit(h, change.Change{Op: change.Clear, Table: h.t.ID, Key: e.Key})
+		tx.emit(h, change.Change{Op: change.Clear, Table: h.t.ID, Key: e.Key()})
 	case h.t.Kind == mapping.Hash || h.t.Kind == mapping.String:
 		tx.emit(h, change.Change{Op: change.Delete, Known: change.Present, Table: h.t.ID, Key: tx.tuple(h)})
 	default:
@@ -279,12 +279,12 @@ func (tx *Tx) emitExpiry(h *handle) {
 	case h.t == nil:
 	case h.generic() && h.e.Type() == keyspace.TypeString:
 		tx.emit(h, change.Change{
-			Op: change.Set, Known: change.Present, Table: tx.db.maps.Generic(mapping.String).ID, Key: h.e.Key,
+			Op: change.Set, Known: change.Present, Table: tx.db.maps.Generic(mapping.String).ID, Key: h.e.Key(),
 			Cells: tx.one(stringsExpires, timeCell(&tx.db.maps.Generic(mapping.String).Cells[stringsExpires], at)),
 		})
 	case h.generic():
 		tx.emit(h, change.Change{
-			Op: change.Set, Known: change.Present, Table: h.t.ID, Key: h.e.Key,
+			Op: change.Set, Known: change.Present, Table: h.t.ID, Key: h.e.Key(),
 			Cells: tx.one(keysExpires, timeCell(&h.t.Cells[keysExpires], at)),
 		})
 	case h.t.Expires >= 0:
@@ -304,7 +304,7 @@ func (tx *Tx) header(h *handle, meta string) {
 		return
 	}
 	tx.emit(h, change.Change{
-		Op: change.Set, Known: change.Unknown, Table: tx.db.maps.KeysTable().ID, Key: h.e.Key,
+		Op: change.Set, Known: change.Unknown, Table: tx.db.maps.KeysTable().ID, Key: h.e.Key(),
 		Cells: tx.cellsOf(
 			change.Cell{Col: keysType, Val: value.OfString(keyspace.TypeStream.String())},
 			change.Cell{Col: keysExpires, Val: timeCell(&tx.db.maps.KeysTable().Cells[keysExpires], h.e.ExpireAt)},
@@ -315,7 +315,7 @@ func (tx *Tx) header(h *handle, meta string) {
 // clearHeader removes the row in lull_keys of a mapped stream.
 func (tx *Tx) clearHeader(h *handle) {
 	if h.t.Kind == mapping.Stream {
-		tx.emit(h, change.Change{Op: change.Delete, Known: change.Unknown, Table: tx.db.maps.KeysTable().ID, Key: h.e.Key})
+		tx.emit(h, change.Change{Op: change.Delete, Known: change.Unknown, Table: tx.db.maps.KeysTable().ID, Key: h.e.Key()})
 	}
 }
 

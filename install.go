@@ -26,7 +26,8 @@ func (db *DB) install(k *loadKey, m *image, aside uint64) error {
 	if laid && k.need != NeedAll && len(k.t.Row) > 0 && k.t.Kind != mapping.Stream {
 		return nil // changes came meanwhile: only all rows can tell, so the unit asks again
 	}
-	fresh := &keyspace.Entry{Key: k.name, Table: k.t.ID, LoadedAt: seconds(now), Access: accessClock(now)}
+	fresh := keyspace.NewEntry([]byte(k.name))
+	fresh.Table, fresh.LoadedAt, fresh.Access = k.t.ID, seconds(now), accessClock(now)
 	if err := db.fillEntry(fresh, k, m); err != nil {
 		return err
 	}
@@ -223,7 +224,7 @@ func (db *DB) putter(e *keyspace.Entry, t *mapping.Table) func(row string, cells
 func position(e *keyspace.Entry, row string) (int64, error) {
 	pos, ok := value.OfString(row).Int()
 	if !ok {
-		return 0, fmt.Errorf("lull_lists: key %q has the position %q, which is no number", e.Key, row)
+		return 0, fmt.Errorf("lull_lists: key %q has the position %q, which is no number", e.Key(), row)
 	}
 	return pos, nil
 }

@@ -269,7 +269,7 @@ func TestAnOldKeyStaysWhenItsLoadIsLate(t *testing.T) {
 					if k.hash = keyspace.Hash64([]byte(k.name)); missing && i == 1 {
 						continue
 					}
-					e := &keyspace.Entry{Key: k.name}
+					e := keyspace.NewEntry([]byte(k.name))
 					entries = append(entries, e)
 					db.shards[shardOf(k.hash)].insert(0, k.hash, e)
 				}
@@ -278,7 +278,7 @@ func TestAnOldKeyStaysWhenItsLoadIsLate(t *testing.T) {
 				}
 				for _, e := range entries {
 					if e.LoadedAt == 0 {
-						t.Errorf("%s is to be loaded again at once", e.Key)
+						t.Errorf("%s is to be loaded again at once", e.Key())
 					}
 				}
 			}

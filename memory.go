@@ -132,7 +132,7 @@ func (db *DB) dropAll(may func(*keyspace.Entry) bool) {
 			}
 			var gone []*keyspace.Entry
 			t.All(func(e *keyspace.Entry) bool {
-				if may(e) && db.stored(uint8(n), []byte(e.Key)) {
+				if may(e) && db.stored(uint8(n), []byte(e.Key())) {
 					gone = append(gone, e)
 				}
 				return true
@@ -150,7 +150,7 @@ func (db *DB) drop(sh *shard, n uint8, e *keyspace.Entry) {
 	if e.Flags&keyspace.Absent == 0 && e.Table < uint16(len(db.tables)) && db.dictionary[e.Table].Space == 0 {
 		db.complete[n].Store(false)
 	}
-	sh.remove(n, keyspace.HashString(e.Key), e)
+	sh.remove(n, keyspace.HashString(e.Key()), e)
 }
 
 // sweep expires keys whose time has come and forgets absences that are old.
@@ -226,7 +226,7 @@ func (db *DB) expireEntry(tx *Tx, sh *shard, n uint8, e *keyspace.Entry) {
 	if fill, err := db.fill(); err != nil || fill >= 1 {
 		return // at a limit; reads see the key as gone all the same
 	}
-	if h, err := tx.open([]byte(e.Key), keyspace.TypeNone, NeedNone); err == nil && h.exists() {
+	if h, err := tx.open([]byte(e.Key()), keyspace.TypeNone, NeedNone); err == nil && h.exists() {
 		return // not due any more
 	}
 }

@@ -181,7 +181,7 @@ func (db *DB) scanShard(sh *shard, st *scanState, count int, fn func(string, key
 		st.cursor = t.Scan(st.cursor, count, func(e *keyspace.Entry) {
 			if live(e, now) {
 				n++
-				fn(e.Key, e.Type())
+				fn(e.Key(), e.Type())
 			}
 		})
 	} else {

@@ -119,7 +119,7 @@ func (db *DB) randomInMemory(n uint8, l locking) (key string, ok bool) {
 			// Shards with more keys have to be chosen more often.
 			largest = max(largest, t.Len())
 			if e := t.Random(rand.Uint64()); e != nil && live(e, now) && rand.IntN(largest) < t.Len() {
-				key, ok = e.Key, true
+				key, ok = e.Key(), true
 			}
 		}
 		if l == lockEach {
@@ -130,7 +130,7 @@ func (db *DB) randomInMemory(n uint8, l locking) (key string, ok bool) {
 		}
 	}
 	db.eachEntry(n, rand.IntN(shardCount), l, func(e *keyspace.Entry) bool {
-		key, ok = e.Key, true
+		key, ok = e.Key(), true
 		return false
 	})
 	return key, ok
@@ -197,7 +197,7 @@ func (tx *Tx) Keys(fn func(key string, typ keyspace.Type)) error {
 		return ErrNotInMemory
 	}
 	tx.db.eachEntry(tx.sel, 0, allLocked, func(e *keyspace.Entry) bool {
-		fn(e.Key, e.Type())
+		fn(e.Key(), e.Type())
 		return true
 	})
 	return nil

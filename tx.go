@@ -336,7 +336,8 @@ func (tx *Tx) needs(h *handle) {
 // one is marked absent until it gets a value.
 func (tx *Tx) entry(h *handle) *keyspace.Entry {
 	if h.e == nil {
-		h.e = &keyspace.Entry{Key: string(h.name), Flags: keyspace.Absent, Access: accessClock(tx.now), LoadedAt: seconds(tx.now)}
+		h.e = keyspace.NewEntry(h.name)
+		h.e.Flags, h.e.Access, h.e.LoadedAt = keyspace.Absent, accessClock(tx.now), seconds(tx.now)
 		if h.t != nil {
 			h.e.Table = h.t.ID
 		}
@@ -354,7 +355,7 @@ func (tx *Tx) entry(h *handle) *keyspace.Entry {
 func (tx *Tx) emit(h *handle, c change.Change) {
 	c.DB = h.db
 	hash := h.hash
-	if h.mapped() && (len(c.Key) != len(h.e.Key) || unsafe.StringData(c.Key) != unsafe.StringData(h.e.Key)) {
+	if h.mapped() && (len(c.Key) != len(h.e.Key()) || unsafe.StringData(c.Key) != unsafe.StringData(h.e.Key())) {
 		hash = keyspace.HashString(c.Key)
 	}
 	tx.changes = append(tx.changes, c)

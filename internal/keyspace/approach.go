@@ -26,9 +26,10 @@ func (t *Table) Guess(hash uint64) *Entry {
 	return e
 }
 
-// Approach fetches the bytes of the entry's key and of its payload.
+// Approach fetches the bytes of the entry's payload, and the end of its key.
 func (e *Entry) Approach() {
-	prefetch.Line(unsafe.Pointer(unsafe.StringData(e.Key)))
+	key := e.Key()
+	prefetch.Line(unsafe.Pointer(unsafe.StringData(key[max(len(key)-1, 0):])))
 	prefetch.Line(e.ptr)
 	if e.form != formBytes || e.num > 64 {
 		prefetch.At(uintptr(e.ptr) + 64) // which may be beyond it

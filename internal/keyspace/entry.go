@@ -3,9 +3,9 @@
 // a Table guards it and all that it holds. The package knows neither log nor SQL
 // nor protocol.
 //
-// Memory is the design goal. An Entry is one allocation of 64 bytes that also
-// serves as the head of a small collection: a *Hash is the entry itself, seen as a
-// hash. Small collections are one packed buffer; large ones keep one pointer for
+// Memory is the design goal. An Entry is one allocation, of 64 bytes if its key has
+// no more than 23, with the key in it. It also serves as the head of a small
+// collection: a *Hash is the entry itself, seen as a hash. Small collections are one packed buffer; large ones keep one pointer for
 // each element.
 //
 // Bytes that methods return ([]byte) are views: they are valid until the object is
@@ -56,21 +56,22 @@ const (
 )
 
 // Entry is a key with its payload. The engine owns the exported fields, the
-// methods own the payload. The zero Entry has no payload.
+// methods own the payload. The zero Entry has no payload, and the empty key. An
+// entry must not be copied: what is behind it would stay.
 type Entry struct {
-	Key      string // the Redis key; must not change while in a Table
-	ExpireAt int64  // milliseconds since 1970; 0 is never
-
 	ptr unsafe.Pointer // bytes, packed buffer or object, as form says
 	num uint64         // an integer, a length, or a packed buffer's counts
-	sum uint64         // hash of Key; set by Table.Insert
 
+	ExpireAt int64  // milliseconds since 1970; 0 is never
 	Cut      uint32 // last cut in which the entry was changed
 	Access   uint32 // eviction clock
 	LoadedAt uint32 // seconds
 	Table    uint16 // number in the dictionary
 	Flags    Flags
 	form     form
+
+	keyLen uint8 // or keyApart
+	key    [keyRoom]byte
 }
 
 // form says how a payload is held.

@@ -192,7 +192,7 @@ func TestPayloadOfAnotherTypePanics(t *testing.T) {
 // TestReservedFieldsAreAllocatedOnce and not one after the other.
 func TestReservedFieldsAreAllocatedOnce(t *testing.T) {
 	fields := [][]byte{[]byte("a"), []byte("bb"), []byte("ccc"), []byte("d")}
-	e := &Entry{Key: "k"}
+	e := NewEntry([]byte("k"))
 	fill := func(reserve bool) func() {
 		return func() {
 			e.SetNew(TypeHash)

@@ -1,15 +1,21 @@
 package keyspace
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"testing"
-	"unsafe"
 )
 
 func TestEntryIsOneSmallAllocation(t *testing.T) {
-	if size := unsafe.Sizeof(Entry{}); size != 64 {
-		t.Errorf("an entry takes %d bytes", size)
+	for _, c := range []struct {
+		key  int
+		want int64
+	}{{0, 48}, {7, 48}, {8, 64}, {23, 64}, {24, 80}, {keyInMax, 128}, {keyInMax + 1, 64 + 96}, {1000, 64 + 1062}} {
+		e := NewEntry(bytes.Repeat([]byte("k"), c.key))
+		if got := e.headBytes(); got != c.want || len(e.Key()) != c.key {
+			t.Errorf("an entry with a key of %d bytes takes %d, wanted %d", c.key, got, c.want)
+		}
 	}
 	if leafBytes > 1024 || innerBytes > 1024 {
 		t.Errorf("tree nodes take %d and %d bytes, wanted at most 1024", leafBytes, innerBytes)
@@ -54,9 +60,9 @@ func TestBytesAgreeWithTheHeap(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			table := &Table{}
 			for i := range c.keys {
-				e := &Entry{Key: string(text("key:%012d", i))}
+				e := NewEntry(text("key:%012d", i))
 				c.fill(e, i)
-				table.Insert(HashString(e.Key), e)
+				table.Insert(HashString(e.Key()), e)
 			}
 			runtime.GC()
 			runtime.ReadMemStats(&after)

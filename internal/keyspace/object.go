@@ -110,7 +110,7 @@ func (e *Entry) Object() Object {
 // Bytes estimates the memory that e takes with key, payload and its place in the
 // table. It takes constant time.
 func (e *Entry) Bytes() int64 {
-	n := int64(unsafe.Sizeof(*e)) + slotBytes + sizeClass(len(e.Key))
+	n := slotBytes + e.headBytes()
 	switch {
 	case e.form == formBytes:
 		n += sizeClass(int(e.num))

@@ -23,8 +23,8 @@ type Table struct {
 	d dict[*Entry]
 }
 
-func (e *Entry) hash() uint64 { return e.sum }
-func (e *Entry) name() string { return e.Key }
+func (e *Entry) hash() uint64 { return HashString(e.Key()) }
+func (e *Entry) name() string { return e.Key() }
 
 // Find returns the entry with this key, or nil. It allocates nothing.
 func (t *Table) Find(hash uint64, key []byte) *Entry {
@@ -34,11 +34,8 @@ func (t *Table) Find(hash uint64, key []byte) *Entry {
 // FindString is Find for a string.
 func (t *Table) FindString(hash uint64, key string) *Entry { return t.d.find(hash, key) }
 
-// Insert adds e under e.Key, which must not be in the table.
-func (t *Table) Insert(hash uint64, e *Entry) {
-	e.sum = hash
-	t.d.insert(hash, e)
-}
+// Insert adds e, whose key must not be in the table.
+func (t *Table) Insert(hash uint64, e *Entry) { t.d.insert(hash, e) }
 
 // Remove takes e out. It reports whether e was there.
 func (t *Table) Remove(hash uint64, e *Entry) bool {

@@ -73,7 +73,7 @@ func TestTableAgainstMap(t *testing.T) {
 			}
 			switch {
 			case e == nil && (growing || rng.IntN(8) == 0):
-				e = &Entry{Key: key}
+				e = NewEntry([]byte(key))
 				table.Insert(hash, e)
 				model[key] = e
 			case e != nil && (!growing || rng.IntN(8) == 0):
@@ -85,7 +85,7 @@ func TestTableAgainstMap(t *testing.T) {
 		}
 		table.d.check(t)
 		seen := 0
-		table.All(func(e *Entry) bool { seen++; return model[e.Key] == e })
+		table.All(func(e *Entry) bool { seen++; return model[e.Key()] == e })
 		if seen != len(model) || table.Len() != len(model) {
 			t.Fatalf("all: %d, len: %d, want %d", seen, table.Len(), len(model))
 		}
@@ -105,19 +105,19 @@ func TestScanSeesWhatStays(t *testing.T) {
 	for _, stay := range []int{0, 1, 10, 500, 3000} {
 		var table Table
 		add := func(key string) *Entry {
-			e := &Entry{Key: key}
+			e := NewEntry([]byte(key))
 			table.Insert(HashString(key), e)
 			return e
 		}
 		missing := map[string]bool{}
 		for i := range stay {
-			missing[add(fmt.Sprint("stay", i)).Key] = true
+			missing[add(fmt.Sprint("stay", i)).Key()] = true
 		}
 		var extra []*Entry
 		cursor, calls, seen := uint64(0), 0, 0
 		for {
 			cursor = table.Scan(cursor, 1+rng.IntN(20), func(e *Entry) {
-				delete(missing, e.Key)
+				delete(missing, e.Key())
 				seen++
 			})
 			calls++
@@ -135,7 +135,7 @@ func TestScanSeesWhatStays(t *testing.T) {
 				for range min(rng.IntN(800), len(extra)) {
 					e := extra[len(extra)-1]
 					extra = extra[:len(extra)-1]
-					table.Remove(HashString(e.Key), e)
+					table.Remove(HashString(e.Key()), e)
 				}
 			}
 		}
@@ -151,7 +151,7 @@ func TestScanOfStillTableSeesEachOnce(t *testing.T) {
 	var table Table
 	for i := range 20000 {
 		key := fmt.Sprint(i)
-		table.Insert(HashString(key), &Entry{Key: key})
+		table.Insert(HashString(key), NewEntry([]byte(key)))
 	}
 	seen := map[*Entry]int{}
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
@@ -159,7 +159,7 @@ func TestScanOfStillTableSeesEachOnce(t *testing.T) {
 	}
 	for e, n := range seen {
 		if n != 1 {
-			t.Fatalf("%q was seen %d times", e.Key, n)
+			t.Fatalf("%q was seen %d times", e.Key(), n)
 		}
 	}
 	if len(seen) != 20000 {
@@ -173,7 +173,7 @@ func TestRandomIsNearlyUniform(t *testing.T) {
 		var table Table
 		for i := range n {
 			key := fmt.Sprint(i)
-			table.Insert(HashString(key), &Entry{Key: key})
+			table.Insert(HashString(key), NewEntry([]byte(key)))
 		}
 		hits := map[*Entry]int{}
 		for range 200 * n {
@@ -181,7 +181,7 @@ func TestRandomIsNearlyUniform(t *testing.T) {
 		}
 		for e, h := range hits {
 			if h < 100 || h > 300 {
-				t.Fatalf("%q of %d was drawn %d times, want about 200", e.Key, n, h)
+				t.Fatalf("%q of %d was drawn %d times, want about 200", e.Key(), n, h)
 			}
 		}
 		if len(hits) != n {
@@ -192,7 +192,7 @@ func TestRandomIsNearlyUniform(t *testing.T) {
 
 func TestFindAllocatesNothing(t *testing.T) {
 	var table Table
-	table.Insert(HashString("key"), &Entry{Key: "key"})
+	table.Insert(HashString("key"), NewEntry([]byte("key")))
 	key := []byte("key")
 	if n := testing.AllocsPerRun(100, func() {
 		if table.Find(Hash64(key), key) == nil {
@@ -210,7 +210,7 @@ func BenchmarkFind(b *testing.B) {
 			keys := make([][]byte, n)
 			for i := range n {
 				keys[i] = fmt.Appendf(nil, "key:%012d", i)
-				table.Insert(Hash64(keys[i]), &Entry{Key: string(keys[i])})
+				table.Insert(Hash64(keys[i]), NewEntry(keys[i]))
 			}
 			b.ReportMetric(float64(table.Bytes())/float64(n), "B/slot")
 			rng := rand.New(rand.NewPCG(1, 2))
@@ -228,14 +228,14 @@ func BenchmarkInsertRemove(b *testing.B) {
 	var table Table
 	entries := make([]*Entry, 100000)
 	for i := range entries {
-		entries[i] = &Entry{Key: fmt.Sprint(i)}
+		entries[i] = NewEntry(fmt.Append(nil, i))
 	}
 	for b.Loop() {
 		for _, e := range entries {
-			table.Insert(HashString(e.Key), e)
+			table.Insert(HashString(e.Key()), e)
 		}
 		for _, e := range entries {
-			table.Remove(HashString(e.Key), e)
+			table.Remove(HashString(e.Key()), e)
 		}
 	}
 }
