@@ -195,7 +195,7 @@ func (c *session) RowsMax(*sqlsink.Op) (rows, bytes int) {
 }
 
 // Apply implements sqlsink.Session.
-func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows, _ []*sink.Row) (sqlsink.Applied, error) {
+func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows, next []*sink.Row) (sqlsink.Applied, error) {
 	limit := c.s.opts.StatementTimeout
 	if op.Kind == sink.LetterTruncate || op.Kind == sink.LetterClear {
 		limit *= slow
@@ -206,6 +206,8 @@ func (c *session) Apply(ctx context.Context, op *sqlsink.Op, rows, _ []*sink.Row
 		return sqlsink.Applied{}, errTooLarge
 	}
 	w := &writing{c: c, op: op, table: c.s.tableName(op.Table)}
+	w.ahead, _ = op.Prepared.(*ahead)
+	op.Prepared = w.prepare(next)
 	err := w.apply(ctx, rows)
 	if err == nil {
 		return w.done, nil

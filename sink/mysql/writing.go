@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,7 @@ type writing struct {
 	table string
 	done  sqlsink.Applied
 	parts bool
+	ahead *ahead // of the rows before
 }
 
 func (w *writing) apply(ctx context.Context, rows []*sink.Row) error {
@@ -32,12 +34,53 @@ func (w *writing) apply(ctx context.Context, rows []*sink.Row) error {
 		w.in(b, rows)
 		return w.run(ctx, b, -1)
 	case sink.LetterAppend:
-		return w.run(ctx, w.insert(rows), len(rows))
+		return w.run(ctx, w.statement(rows), len(rows))
 	}
-	if w.op.Mode == sink.Update && len(w.op.Columns) > 0 {
+	if w.updates() {
 		return w.update(ctx, rows)
 	}
-	return w.upsert(ctx, rows)
+	return w.upsert(ctx, rows, w.statement(rows))
+}
+
+// updates reports whether the rows should be in the table.
+func (w *writing) updates() bool {
+	return w.op.Kind == sink.LetterPut && w.op.Mode == sink.Update && len(w.op.Columns) > 0
+}
+
+// ahead is a statement that is made for rows while the server is at work on those before.
+type ahead struct {
+	rows []*sink.Row
+	made chan *statement
+}
+
+// prepare has another goroutine make the statement for rows, which most likely follow. It
+// returns nil if they need more than one.
+func (w *writing) prepare(rows []*sink.Row) *ahead {
+	if len(rows) < 2 || w.op.Kind != sink.LetterAppend && w.op.Kind != sink.LetterPut || w.updates() && !w.joins(rows) {
+		return nil
+	}
+	a := &ahead{rows: rows, made: make(chan *statement, 1)}
+	go func() { a.made <- w.compose(rows) }()
+	return a
+}
+
+// statement returns the statement for rows: an insert, one that updates what is there,
+// or an update of rows that can be joined. It is made now unless it was ahead.
+func (w *writing) statement(rows []*sink.Row) *statement {
+	if w.ahead != nil && slices.Equal(w.ahead.rows, rows) {
+		return <-w.ahead.made
+	}
+	return w.compose(rows)
+}
+
+func (w *writing) compose(rows []*sink.Row) *statement {
+	switch {
+	case w.op.Kind == sink.LetterAppend:
+		return w.insert(rows)
+	case w.updates():
+		return w.updateJoin(rows)
+	}
+	return w.insertOrUpdate(rows)
 }
 
 // statement is SQL with its arguments.
@@ -131,8 +174,18 @@ func (w *writing) values(b *statement, rows []*sink.Row, open string) {
 	}
 }
 
-// upsert inserts rows or updates those with the same key.
-func (w *writing) upsert(ctx context.Context, rows []*sink.Row) error {
+// upsert inserts rows or updates those with the same key, with what insertOrUpdate made.
+func (w *writing) upsert(ctx context.Context, rows []*sink.Row, b *statement) error {
+	err := w.run(ctx, b, len(rows))
+	var e *driver.MySQLError
+	if len(rows) == 1 && errors.As(err, &e) && e.Number == outOfRange {
+		// An insert that cannot turn into an update says which key it was.
+		return w.run(ctx, w.insert(rows), 1)
+	}
+	return err
+}
+
+func (w *writing) insertOrUpdate(rows []*sink.Row) *statement {
 	b := w.insert(rows)
 	b.WriteString(" ON DUPLICATE KEY UPDATE ")
 	sets := make([]string, len(w.op.Columns))
@@ -148,13 +201,7 @@ func (w *writing) upsert(ctx context.Context, rows []*sink.Row) error {
 		sets = []string{name + " = IF(" + w.guard() + ", " + name + ", NULL)"}
 	}
 	b.WriteString(strings.Join(sets, ", "))
-	err := w.run(ctx, b, len(rows))
-	var e *driver.MySQLError
-	if len(rows) == 1 && errors.As(err, &e) && e.Number == outOfRange {
-		// An insert that cannot turn into an update says which key it was.
-		return w.run(ctx, w.insert(rows), 1)
-	}
-	return err
+	return b
 }
 
 // guard is true where the row that ON DUPLICATE KEY found is the one with our key.
@@ -180,7 +227,7 @@ func (w *writing) update(ctx context.Context, rows []*sink.Row) error {
 		return err
 	}
 	if len(rows) > 1 && w.joins(rows) {
-		return w.updated(ctx, rows, w.updateJoin(rows))
+		return w.updated(ctx, rows, w.statement(rows))
 	}
 	for len(rows) > 0 {
 		n := w.updateSize(rows)
@@ -305,7 +352,7 @@ func (w *writing) updated(ctx context.Context, rows []*sink.Row, b *statement) e
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	return w.upsert(ctx, missing)
+	return w.upsert(ctx, missing, w.insertOrUpdate(missing))
 }
 
 // missing returns the rows whose key is not in the table.
