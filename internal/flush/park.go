@@ -3,6 +3,7 @@ package flush
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -58,18 +59,44 @@ func (f *Flusher) parkNamed(e *sink.Error) (found bool) {
 
 // parkMissing parks the tables of which ops name columns that are no longer there.
 func (f *Flusher) parkMissing(ops []op) {
-	for i := range ops {
-		o := &ops[i]
-		t := f.target(o.table)
-		if _, ok := f.parked[o.table]; ok || o.kind < opPut || !slices.Contains(t.Cells, -1) {
+	for run := range runs(ops) {
+		table := run[0].table
+		t := f.target(table)
+		if _, ok := f.parked[table]; ok || !slices.Contains(t.Cells, -1) {
 			continue
 		}
-		for _, c := range o.cells.AppendTo(nil) {
+		if col := missing(run, t); col >= 0 {
+			def := &f.o.Dictionary[table]
+			f.targets[table] = namesTarget(def, t.Order)
+			f.park(table, sink.Reason{Message: fmt.Sprintf("column %s does not exist", def.Columns[col])})
+		}
+	}
+}
+
+// missing returns a column that one of ops writes and t does not have, -1 if there is none.
+func missing(ops []op, t *Target) int {
+	for i := range ops {
+		if ops[i].kind < opPut {
+			continue
+		}
+		for _, c := range ops[i].cells.AppendTo(nil) {
 			if t.Cells[c.Col] < 0 {
-				def := &f.o.Dictionary[o.table]
-				f.targets[o.table] = namesTarget(def, t.Order)
-				f.park(o.table, sink.Reason{Message: fmt.Sprintf("column %s does not exist", def.Columns[c.Col])})
-				break
+				return int(c.Col)
+			}
+		}
+	}
+	return -1
+}
+
+// runs yields the operations on one table that stand together.
+func runs(ops []op) iter.Seq[[]op] {
+	return func(yield func([]op) bool) {
+		for from, to := 0, 0; from < len(ops); from = to {
+			for to < len(ops) && ops[to].table == ops[from].table {
+				to++
+			}
+			if !yield(ops[from:to]) {
+				return
 			}
 		}
 	}

@@ -47,13 +47,8 @@ func (m *meter) taken(ops []op) {
 	if m.operations == nil {
 		m.operations = make(map[uint16]uint64)
 	}
-	for from := 0; from < len(ops); { // the ops of one table stand together
-		to := from + 1
-		for to < len(ops) && ops[to].table == ops[from].table {
-			to++
-		}
-		m.operations[ops[from].table] += uint64(to - from)
-		from = to
+	for run := range runs(ops) {
+		m.operations[run[0].table] += uint64(len(run))
 	}
 }
 
