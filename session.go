@@ -156,13 +156,14 @@ func (s *Session) ExecMulti(ctx context.Context, keys []KeyNeed, all, write bool
 	if all {
 		tx.locks = allShards()
 	}
-	return s.run(ctx, &multi{sess: s, keys: keys, inner: r})
+	return s.run(ctx, &multi{sess: s, keys: keys, all: all && write, inner: r})
 }
 
 // multi checks the watches and makes sure of the keys before the inner unit.
 type multi struct {
 	sess  *Session
 	keys  []KeyNeed
+	all   bool // every shard is locked, and may be emptied
 	inner Runner
 }
 
@@ -193,6 +194,9 @@ func (m *multi) Run(tx *Tx) error {
 		}
 	}
 	tx.sel = sel
+	if m.all && missing == nil {
+		missing = tx.knowWatched()
+	}
 	if missing != nil {
 		return missing
 	}

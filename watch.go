@@ -65,15 +65,15 @@ func (s *shard) notify(db uint8, name string) {
 	}
 }
 
-// notifyAll marks those who watch a key of a database that may exist. With complete,
-// all that exist are in memory. The shard is locked.
-func (s *shard) notifyAll(db uint8, complete bool) {
+// notifyAll marks those who watch a key of a database that may exist; inSQL tells if one
+// that is not in memory may. The shard is locked.
+func (s *shard) notifyAll(db uint8, inSQL func(name string) bool) {
 	for key, watches := range s.watched {
 		if key.db != db {
 			continue
 		}
 		e := s.find(db, keyspace.HashString(key.name), []byte(key.name))
-		if e == nil && complete || e != nil && e.Flags&keyspace.Absent != 0 {
+		if e == nil && !inSQL(key.name) || e != nil && e.Flags&keyspace.Absent != 0 {
 			continue
 		}
 		for _, w := range watches {
