@@ -3,6 +3,7 @@ package server
 import (
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -310,6 +311,45 @@ func TestSingleCommandsAreFetchedTogether(t *testing.T) {
 		got := make([]byte, len("+OK\r\n"))
 		if _, err := io.ReadFull(client, got); err != nil || string(got) != "+OK\r\n" {
 			t.Errorf("got %q, %v", got, err)
+		}
+	}
+}
+
+// TestAClientIsListedWithItsDescriptor: also one that came while the list was made. The race detector
+// saw what the list does not show.
+func TestAClientIsListedWithItsDescriptor(t *testing.T) {
+	s := startBasics(t, Options{}, lull.Options{Ack: lull.AckMemory})
+	var coming sync.WaitGroup
+	coming.Go(func() {
+		for range 300 {
+			nc, err := net.Dial("tcp", s.Addr().String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = nc.Close()
+		}
+	})
+	done := make(chan struct{})
+	go func() { coming.Wait(); close(done) }()
+	looker := dial(t, s)
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		looker.send("CLIENT LIST\r\n")
+		size, err := strconv.Atoi(strings.TrimPrefix(looker.lines(1), "$"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := make([]byte, size+2)
+		if _, err := io.ReadFull(looker.in, text); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "fd=-1 ") {
+			t.Fatalf("got the list %q", text)
 		}
 	}
 }

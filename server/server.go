@@ -182,15 +182,17 @@ func (s *Server) Serve() error {
 func (s *Server) accept(nc net.Conn) {
 	s.stats.connections.Add(1)
 	c := newConn(s, nc)
+	tcp, ok := nc.(*net.TCPConn)
+	polled := ok && s.poller != nil && c.sock.adopt(tcp) == nil // before others may look at c
 	if !s.clients.add(c, s.maxClients.Load()) {
 		s.stats.rejected.Add(1)
 		_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
-		_, _ = nc.Write([]byte("-ERR max number of clients reached\r\n"))
-		_ = nc.Close()
+		_, _ = c.sock.write([]byte("-ERR max number of clients reached\r\n"), func() {})
+		c.sock.close()
 		return
 	}
 	s.work.Add(1)
-	if tcp, ok := nc.(*net.TCPConn); !ok || s.poller == nil || c.sock.adopt(tcp) != nil {
+	if !polled {
 		go func() {
 			c.serve()
 			s.left(c)
