@@ -25,32 +25,19 @@ func (d *dict[T]) scan(cursor uint64, count int, fn func(T)) uint64 {
 	return point >> (64 - CursorBits)
 }
 
-// point returns where in the hash's range place i begins; 0 if that is past the
-// end of the range. within is any hash that belongs here.
-func (s *segment[T]) point(within uint64, i int) uint64 {
-	start := within &^ (^uint64(0) >> s.depth)
-	if i == len(s.items) {
-		if s.depth == 0 {
-			return 0
-		}
-		return start + 1<<(64-s.depth)
-	}
-	return start | uint64(i)<<s.shift>>s.depth
-}
-
 // scanHomes calls fn for the items whose homes are in [from, to) and returns how
 // many they were. Such items may lie behind to, up to the end of the run.
 func (s *segment[T]) scanHomes(from, to int, fn func(T)) (seen int) {
-	mask := len(s.items) - 1
 	for i := from; ; i++ {
-		if s.tags[i&mask] == 0 {
+		at := s.wrap(i)
+		if s.tags[at] == 0 {
 			if i >= to {
 				return seen
 			}
 			continue
 		}
-		it := s.items[i&mask]
-		home := i - (i-s.home(it.hash()))&mask
+		it := s.items[at]
+		home := i - s.after(s.home(it.hash()), at)
 		if from <= home && home < to {
 			fn(it)
 			seen++
@@ -58,8 +45,9 @@ func (s *segment[T]) scanHomes(from, to int, fn func(T)) (seen int) {
 	}
 }
 
-// random is Table.Random. Segments of equal size are chosen equally often by
-// accepting a directory index only if it is the segment's first.
+// random is Table.Random. Segments are chosen equally often by accepting a directory
+// index only if it is the segment's first, and places by drawing them from as many as
+// the largest segment has.
 func (d *dict[T]) random(r uint64) T {
 	var none T
 	for d.n > 0 {
@@ -69,7 +57,12 @@ func (d *dict[T]) random(r uint64) T {
 		if at&(1<<(d.depth-s.depth)-1) != 0 {
 			continue
 		}
-		if i := int(uint32(r)) & (len(s.items) - 1); s.tags[i] != 0 {
+		places := len(s.items)
+		if d.depth > 0 {
+			places = max(places, 2*segmentMax)
+		}
+		i := int(uint64(uint32(r)) * uint64(places) >> 32)
+		if i < len(s.items) && s.tags[i] != 0 {
 			return s.items[i]
 		}
 	}

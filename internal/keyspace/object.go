@@ -121,7 +121,7 @@ func (e *Entry) Bytes() int64 {
 }
 
 // slotBytes is what a place in a dict takes, at its usual load.
-const slotBytes = 15
+const slotBytes = 13
 
 // sizeClass returns what the allocator takes for n bytes, nearly.
 func sizeClass(n int) int64 {

@@ -17,7 +17,7 @@ func HashString(key string) uint64 { return keyhash.String(key) }
 const CursorBits = 40
 
 // Table is a shard's hash table of entries. The zero Table is empty and ready. It
-// grows by splitting segments of at most 1024 places, so that no insert takes
+// grows by splitting segments of about a thousand places, so that no insert takes
 // longer than a few ten microseconds however many entries there are.
 type Table struct {
 	d dict[*Entry]

@@ -19,7 +19,7 @@ func (d *dict[T]) check(t testing.TB) {
 	for at := 0; at < len(d.dir); {
 		s := d.dir[at]
 		span := 1 << (d.depth - s.depth)
-		size += segmentBytes(len(s.items))
+		size += s.bytes()
 		if s.depth == d.depth {
 			deep++
 		}
@@ -42,7 +42,7 @@ func (d *dict[T]) check(t testing.TB) {
 				t.Fatalf("directory %d of %d: broken span", at+i, len(d.dir))
 			}
 		}
-		for i := range tagPad + 1 {
+		for i := range tagPad {
 			if s.tags[len(s.items)+i] != s.tags[i] {
 				t.Fatalf("tag %d and its copy differ", i)
 			}
@@ -96,6 +96,18 @@ func TestTableAgainstMap(t *testing.T) {
 	table.d.check(t)
 	if table.d.depth != 0 || table.Random(1) != nil || table.Bytes() > 1000 {
 		t.Fatalf("an emptied table keeps %d bytes, depth %d", table.Bytes(), table.d.depth)
+	}
+}
+
+// However many entries there are, few places of the table are free.
+func TestTableTakesLittle(t *testing.T) {
+	var table Table
+	for n := 1; n <= 50000; n++ {
+		key := fmt.Append(nil, n)
+		table.Insert(Hash64(key), NewEntry(key))
+		if got := float64(table.Bytes()) / float64(n); n >= 1000 && got > 16 {
+			t.Fatalf("with %d entries the table takes %.1f bytes for each", n, got)
+		}
 	}
 }
 
@@ -238,4 +250,28 @@ func BenchmarkInsertRemove(b *testing.B) {
 			table.Remove(HashString(e.Key()), e)
 		}
 	}
+}
+
+// BenchmarkGrow puts a million new entries into the tables of 128 shards: what it moves is in
+// no cache any more.
+func BenchmarkGrow(b *testing.B) {
+	const n = 1_000_000
+	entries := make([]*Entry, n)
+	for i := range entries {
+		entries[i] = NewEntry(fmt.Appendf(nil, "key:%012d", i))
+	}
+	bytes := int64(0)
+	for b.Loop() {
+		var tables [128]Table
+		for _, e := range entries {
+			hash := HashString(e.Key())
+			tables[hash%128].Insert(hash, e)
+		}
+		bytes = 0
+		for i := range tables {
+			bytes += tables[i].Bytes()
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/insert")
+	b.ReportMetric(float64(bytes)/n, "B/entry")
 }
