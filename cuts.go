@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lullcache/lull/internal/dirty"
@@ -14,6 +15,9 @@ import (
 // cutList holds the cuts that loads may have to lay over what SQL shows: those that
 // are not settled, and settled ones that were not when a running load began.
 type cutList struct {
+	// n is len(cuts). Where it is 0 under a shard's lock there is none to lay: one comes
+	// under the locks of all, and goes when it is not needed.
+	n     atomic.Int32
 	mu    sync.RWMutex
 	cuts  []cutRef
 	loads []uint32  // generation of the oldest unsettled cut when each running load began
@@ -57,6 +61,7 @@ func (l *cutList) add(c *dirty.Cut, generation uint32) {
 	defer l.mu.Unlock()
 	l.cuts = append(l.cuts, cutRef{c, generation})
 	l.marks = append(l.marks, cutMark{c.Position(), generation})
+	l.n.Store(int32(len(l.cuts)))
 }
 
 // settle notes that SQL has all cuts up to position, and returns the newest
@@ -124,6 +129,7 @@ func (l *cutList) replace(cuts []*dirty.Cut, newest uint32) {
 		l.cuts = append(l.cuts, cutRef{c, generation})
 		l.marks = append(l.marks, cutMark{c.Position(), generation})
 	}
+	l.n.Store(int32(len(l.cuts)))
 }
 
 // size is what the cuts that are not settled hold.
@@ -161,6 +167,7 @@ func (l *cutList) prune() {
 	l.cuts = slices.DeleteFunc(l.cuts, func(c cutRef) bool {
 		return c.cut.Merged() || c.generation <= l.settled && c.generation < oldest
 	})
+	l.n.Store(int32(len(l.cuts)))
 }
 
 // layers calls fn with the sets of one shard that hold changes beyond SQL, oldest
@@ -170,6 +177,14 @@ func (db *DB) layers(sh *shard, fn func(*dirty.Set)) { db.layersFrom(sh, 0, fn) 
 // layersFrom is layers without the cuts older than a generation: with a load's mark,
 // those alone that are sure to stay until it ends.
 func (db *DB) layersFrom(sh *shard, generation uint32, fn func(*dirty.Set)) {
+	if db.cuts.n.Load() > 0 {
+		db.cutsFrom(sh, generation, fn)
+	}
+	fn(sh.dirty)
+}
+
+// cutsFrom is layersFrom without the dirty set.
+func (db *DB) cutsFrom(sh *shard, generation uint32, fn func(*dirty.Set)) {
 	db.cuts.mu.RLock()
 	defer db.cuts.mu.RUnlock()
 	for _, c := range db.cuts.cuts {
@@ -177,7 +192,6 @@ func (db *DB) layersFrom(sh *shard, generation uint32, fn func(*dirty.Set)) {
 			c.cut.View(int(sh.index), fn)
 		}
 	}
-	fn(sh.dirty)
 }
 
 // lay lays all that is known of a key beyond SQL over rows that SQL gave: what was

@@ -106,7 +106,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	db := &DB{opts: o, sink: o.Sink, evict: make(chan struct{}, 1)}
 	db.memoryMax.Store(o.MaxMemory)
-	db.loader.running, db.loader.wake, db.loader.now = make(map[dbKey]loading), make(chan struct{}, 1), db.opts.world.Now
+	db.loader.running, db.loader.wake, db.loader.now = make(map[uint64]loading), make(chan struct{}, 1), db.opts.world.Now
 	if err := db.start(ctx); err != nil {
 		db.abandon()
 		return nil, err

@@ -10,39 +10,76 @@ import (
 	"github.com/lullcache/lull/value"
 )
 
+// install makes entries of what was read; aside is Flusher.AsideGeneration from before.
+func (l *load) install(aside uint64) {
+	now, grown := l.db.now(), int64(0)
+	for from := 0; from < len(l.keys); from += lockedAtOnce {
+		grown += l.installSome(from, min(from+lockedAtOnce, len(l.keys)), aside, now)
+	}
+	l.db.account(grown)
+}
+
+// installSome makes entries of the keys from one place to another.
+func (l *load) installSome(from, to int, aside uint64, now int64) (grown int64) {
+	var locks lockSet
+	for i := from; i < to; i++ {
+		if l.errs[i] == nil {
+			locks.add(shardOf(l.keys[i].hash))
+		}
+	}
+	l.db.lock(&locks)
+	for i := from; i < to; i++ {
+		if k := &l.keys[i]; l.errs[i] == nil {
+			l.db.shards[shardOf(k.hash)].approach(k.db, k.hash)
+		}
+	}
+	var old [lockedAtOnce]bool
+	for i := from; i < to; i++ {
+		if old[i-from] = l.errs[i] != nil; !old[i-from] {
+			var bytes int64
+			bytes, l.errs[i] = l.db.install(&l.keys[i], &l.images[i], aside, now)
+			grown += bytes
+		}
+	}
+	l.db.unlock(&locks)
+	for i := from; i < to; i++ {
+		if old[i-from] && l.db.keepStale(&l.keys[i], l.errs[i]) {
+			l.errs[i] = nil
+		}
+	}
+	return grown
+}
+
 // install lays what SQL has not shown over a loaded image and makes it the key's
 // entry, unless the key has come into memory meanwhile, or letters have gone since the
-// load began: what they held may be missing. Then the unit asks again.
-func (db *DB) install(k *loadKey, m *image, aside uint64) error {
+// load began: what they held may be missing. Then the unit asks again. It returns the bytes
+// by which memory grew. The shard is locked.
+func (db *DB) install(k *loadKey, m *image, aside uint64, now int64) (grown int64, err error) {
 	sh := &db.shards[shardOf(k.hash)]
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	now := db.now()
-	e := sh.find(k.db, k.hash, []byte(k.name))
+	e := sh.findString(k.db, k.hash, k.name)
 	if e != nil && !db.replaceable(e, k, now) || db.flusher.AsideGeneration() != aside {
-		return nil
+		return 0, nil
 	}
 	laid := db.layAll(sh, k, m)
 	if laid && k.need != NeedAll && len(k.t.Row) > 0 && k.t.Kind != mapping.Stream {
-		return nil // changes came meanwhile: only all rows can tell, so the unit asks again
+		return 0, nil // changes came meanwhile: only all rows can tell, so the unit asks again
 	}
 	fresh := keyspace.NewEntry([]byte(k.name))
 	fresh.Table, fresh.LoadedAt, fresh.Access = k.t.ID, seconds(now), accessClock(now)
 	if err := db.fillEntry(fresh, k, m); err != nil {
-		return err
+		return 0, err
 	}
 	if e != nil {
 		fresh.Cut = e.Cut
 		mergeBlind(fresh, e, k.t, m.tail)
-		db.account(-e.Bytes())
+		grown = -e.Bytes()
 		sh.remove(k.db, k.hash, e)
 	}
 	if laid {
 		fresh.Cut = sh.generation + 1
 	}
 	sh.insert(k.db, k.hash, fresh)
-	db.account(fresh.Bytes())
-	return nil
+	return grown + fresh.Bytes(), nil
 }
 
 // replaceable reports whether a load may put its result in an entry's place: a stub
@@ -102,12 +139,23 @@ func fillMappedHash(e *keyspace.Entry, t *mapping.Table, m *image) {
 		return
 	}
 	e.SetNew(keyspace.TypeHash)
-	var text []byte
+	var room [128]byte
+	var endRoom [16]int
+	texts, ends, size, fields := room[:0], endRoom[:0], 0, 0
 	for i, v := range cells {
-		if !v.IsNull() {
-			text = v.AppendText(text[:0])
-			e.Hash().Set([]byte(column(t, i).Name), text)
+		if texts = v.AppendText(texts); !v.IsNull() {
+			size += len(column(t, i).Name)
+			fields++
 		}
+		ends = append(ends, len(texts))
+	}
+	h, from := e.Hash(), 0
+	h.Reserve(fields, size+len(texts))
+	for i := range cells {
+		if !cells[i].IsNull() {
+			h.Add(column(t, i).Name, texts[from:ends[i]])
+		}
+		from = ends[i]
 	}
 	e.ExpireAt = expiryOf(t, cells)
 }

@@ -36,12 +36,16 @@ type loadKey struct {
 	tuple placedTuple
 }
 
+// id tells keys apart that are being loaded. Should two have the same, the second is not
+// loaded with the first, and its unit asks again.
+func (k *loadKey) id() uint64 { return k.hash + uint64(k.db) }
+
 type placedTuple struct {
 	text     string
 	is, well bool
 }
 
-// loadAll loads the keys within a time and returns an error for each.
+// loadAll loads the keys within a time and returns an error for each, or nil without any.
 func (db *DB) loadAll(ctx context.Context, keys []loadKey, within time.Duration) []error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -61,15 +65,12 @@ func (db *DB) loadAll(ctx context.Context, keys []loadKey, within time.Duration)
 			}
 		}
 	}
-	for i := range keys {
-		if l.errs[i] == nil {
-			l.errs[i] = db.install(&keys[i], &l.images[i], aside)
-		} else if db.keepStale(&keys[i], l.errs[i]) {
-			l.errs[i] = nil
-		}
-	}
+	l.install(aside)
 	db.stats.loads.Add(uint64(len(keys)))
-	return l.errs
+	if !slices.ContainsFunc(l.errs, func(err error) bool { return err != nil }) {
+		return nil
+	}
+	return slices.Clone(l.errs)
 }
 
 // loadError says a failed read in the engine's words: a database that does not
@@ -119,45 +120,78 @@ type load struct {
 	errs   []error
 	skip   []bool // nothing in SQL matters for this key
 
+	groups  []group
 	queries []sink.Query
 	takers  []func(vals []value.Value) error // of each query's rows
 
 	first []imageRow // room for each image's first row: most keys have no more
 	cells room       // of rows
 	ids   room       // values that rows are found by
+	// tuples is room for those of the first query.
+	tuples [][]value.Value
+}
+
+// group is the keys of one table that SQL is asked for.
+type group struct {
+	t       *mapping.Table
+	members []int
+	byTuple map[string]int
+}
+
+// divide puts the keys into groups, in the order of their tables.
+func (l *load) divide() {
+	for i := range l.keys {
+		if !l.skip[i] {
+			g := l.group(l.keys[i].t)
+			g.members = append(g.members, i)
+		}
+	}
+	slices.SortFunc(l.groups, func(a, b group) int { return int(a.t.ID) - int(b.t.ID) })
+}
+
+// group finds a table's group, or begins it.
+func (l *load) group(t *mapping.Table) *group {
+	for i := range l.groups {
+		if l.groups[i].t == t {
+			return &l.groups[i]
+		}
+	}
+	n := len(l.groups)
+	l.groups = slices.Grow(l.groups, 1)[:n+1] // what was there has room
+	l.groups[n].t = t
+	return &l.groups[n]
 }
 
 func (l *load) read(ctx context.Context) error {
-	groups := make(map[*mapping.Table][]int)
-	for i, k := range l.keys {
-		if !l.skip[i] {
-			groups[k.t] = append(groups[k.t], i)
-		}
-	}
-	for _, t := range slices.SortedFunc(maps.Keys(groups), func(a, b *mapping.Table) int { return int(a.ID) - int(b.ID) }) {
-		members := groups[t]
+	l.divide()
+	for i := range l.groups {
+		g := &l.groups[i]
 		switch {
-		case t.Def.Space == 0:
-			l.headers(members)
-		case t.Kind == mapping.Stream:
-			l.streams(t, members)
+		case g.t.Def.Space == 0:
+			l.headers(g.members)
+		case g.t.Kind == mapping.Stream:
+			l.streams(g.t, g.members)
 		default:
-			l.rows(t, members)
+			l.rows(g)
 		}
 	}
 	if err := l.run(ctx); err != nil {
 		return err
 	}
-	l.children(groups[l.db.maps.KeysTable()])
+	for i := range l.groups {
+		if l.groups[i].t == l.db.maps.KeysTable() {
+			l.children(l.groups[i].members)
+		}
+	}
 	if err := l.run(ctx); err != nil {
 		return err
 	}
 	if err := l.countStreams(ctx); err != nil {
 		return err
 	}
-	for t, members := range groups {
-		if t.Kind == mapping.Stream && len(t.Row) > 0 {
-			l.newer(t, members)
+	for i := range l.groups {
+		if t := l.groups[i].t; t.Kind == mapping.Stream && len(t.Row) > 0 {
+			l.newer(t, l.groups[i].members)
 		}
 	}
 	return l.run(ctx)
@@ -170,6 +204,8 @@ func (l *load) run(ctx context.Context) error {
 	}
 	l.db.stats.loadQueries.Add(uint64(len(l.queries)))
 	err := l.db.readSQL(ctx, l.queries, func(q int, vals []value.Value) error { return l.takers[q](vals) })
+	clear(l.queries)
+	clear(l.takers)
 	l.queries, l.takers = l.queries[:0], l.takers[:0]
 	return err
 }
@@ -181,39 +217,52 @@ func (l *load) add(q sink.Query, take func(vals []value.Value) error) {
 
 // rows asks for the rows of mapped keys of one table, and of keys whose existence is
 // all that matters for one name.
-func (l *load) rows(t *mapping.Table, members []int) {
+func (l *load) rows(g *group) {
+	t := g.t
 	plan := &l.db.tables[t.ID].plan
 	all, exist := sink.Query{Columns: plan.all}, sink.Query{Columns: plan.key, Distinct: true}
-	byTuple := make(map[string]int, len(members))
-	for _, i := range members {
+	if g.byTuple == nil {
+		g.byTuple = make(map[string]int, len(g.members))
+	}
+	for _, i := range g.members {
 		_, tuple, ok := l.keys[i].place()
 		if !ok {
 			continue // not canonical: no row can have it
 		}
-		byTuple[tuple] = i
+		g.byTuple[tuple] = i
 		q := &all
 		if l.keys[i].need != NeedAll && len(t.Row) > 0 && len(plan.key) > 0 {
 			q = &exist
 		}
 		if q.Keys == nil {
-			q.Keys = make([][]value.Value, 0, len(members))
+			q.Keys = l.keyRoom(len(g.members))
 		}
 		q.Keys = append(q.Keys, plan.target.ClearVals(l.ids.take(len(plan.key))[:0], "", 0, tuple))
 	}
 	for _, q := range []sink.Query{all, exist} {
 		if len(q.Keys) > 0 {
 			q.Table, q.By = t.SQL, plan.key
-			l.add(q, l.taker(t, byTuple, q.Distinct))
+			l.add(q, l.taker(t, g.byTuple, q.Distinct))
 		}
 	}
+}
+
+// keyRoom is room for the tuples of n keys.
+func (l *load) keyRoom(n int) [][]value.Value {
+	if len(l.queries) > 0 || len(l.tuples) > 0 {
+		return make([][]value.Value, 0, n)
+	}
+	l.tuples = slices.Grow(l.tuples, n)[:n]
+	return l.tuples[:0]
 }
 
 // taker puts the rows of a table into the images of their keys; with named the rows
 // are no more than keys that exist.
 func (l *load) taker(t *mapping.Table, byTuple map[string]int, named bool) func(vals []value.Value) error {
+	var room [64]byte
 	return func(vals []value.Value) error {
-		tuple, ok := t.TupleOf(vals)
-		i, asked := byTuple[tuple]
+		tuple, ok := t.AppendTupleOf(room[:0], vals)
+		i, asked := byTuple[string(tuple)]
 		switch {
 		case !ok || !asked || l.errs[i] != nil:
 			return nil
@@ -343,14 +392,14 @@ func ownName(vals []value.Value) dbKey {
 // string that was set. Cuts that other, older loads keep do not count: they may go
 // before this load, which began at mark, lays them.
 func (db *DB) determined(k *loadKey, mark uint32) bool {
-	sh := &db.shards[shardOf(k.hash)]
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	found := false
 	space, key, ok := k.place()
 	if !ok {
 		return true
 	}
+	sh := &db.shards[shardOf(k.hash)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	found := false
 	db.layersFrom(sh, mark, func(set *dirty.Set) {
 		changes := set.Find(space, k.db, key)
 		cleared := set.Cleared(space, k.db)

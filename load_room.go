@@ -20,7 +20,7 @@ func (db *DB) newLoad(keys []loadKey) *load {
 	l.images = slices.Grow(l.images, n)[:n]
 	l.first = slices.Grow(l.first, n)[:n]
 	l.skip = slices.Grow(l.skip, n)[:n]
-	l.errs = make([]error, n) // the caller's
+	l.errs = slices.Grow(l.errs, n)[:n]
 	width := db.width
 	for i := range l.images {
 		l.images[i].width, l.images[i].rows = width, l.first[i:i:i+1]
@@ -36,9 +36,19 @@ func (l *load) free() {
 	clear(l.images)
 	clear(l.first)
 	clear(l.skip)
+	clear(l.errs)
+	for i := range l.groups {
+		g := &l.groups[i]
+		clear(g.byTuple)
+		*g = group{members: g.members[:0], byTuple: g.byTuple}
+	}
 	l.cells.reset()
 	l.ids.reset()
-	*l = load{images: l.images[:0], first: l.first[:0], skip: l.skip[:0], cells: l.cells, ids: l.ids}
+	clear(l.tuples)
+	*l = load{
+		images: l.images[:0], first: l.first[:0], skip: l.skip[:0], errs: l.errs[:0], groups: l.groups[:0],
+		queries: l.queries, takers: l.takers, cells: l.cells, ids: l.ids, tuples: l.tuples[:0],
+	}
 	loads.Put(l)
 }
 

@@ -21,11 +21,11 @@ type loader struct {
 	now  func() time.Time
 
 	mu      sync.Mutex
-	running map[dbKey]loading
-	open    bool        // runRounds runs
-	busy    bool        // a round is under way
-	waiting []*loadCall // the next rounds
-	spare   []loadKey   // room for the keys of one
+	running map[uint64]loading // by loadKey.id
+	open    bool               // runRounds runs
+	busy    bool               // a round is under way
+	waiting []*loadCall        // the next rounds
+	spare   []loadKey          // room for the keys of one
 }
 
 // roundKeysMax is the most keys that whoever comes is added to.
@@ -37,7 +37,7 @@ type loading struct {
 	at   int
 }
 
-// loadCall is a load under way. errs is valid once done is closed.
+// loadCall is a load under way. errs is valid once done is closed; nil: there are none.
 type loadCall struct {
 	done    chan struct{}
 	errs    []error
@@ -48,6 +48,14 @@ type loadCall struct {
 }
 
 func newLoadCall() *loadCall { return &loadCall{done: make(chan struct{})} }
+
+// err is the error of the key at a place.
+func (c *loadCall) err(at int) error {
+	if c.errs == nil {
+		return nil
+	}
+	return c.errs[at]
+}
 
 // end tells all who wait that the load is over. It is no longer in running.
 func (c *loadCall) end() {
@@ -108,7 +116,7 @@ func (db *DB) await(ctx context.Context, theirs []loading) (first error) {
 		if !db.opts.world.Wait(ctx, db.opts.LoadTimeout, t.call.done) {
 			return cmp.Or(ctx.Err(), db.loadError(context.DeadlineExceeded))
 		}
-		first = cmp.Or(first, t.call.errs[t.at])
+		first = cmp.Or(first, t.call.err(t.at))
 	}
 	return first
 }
@@ -202,7 +210,7 @@ func (l *loader) gatherThen(keys []loadKey, t *then) {
 // add adds a key to next, which is the next round once a key of the caller's is in it, unless
 // the key is being loaded. l.mu is held.
 func (l *loader) add(k *loadKey, next *loadCall) (loading, *loadCall) {
-	if in := l.running[k.dbKey]; in.call != nil {
+	if in := l.running[k.id()]; in.call != nil {
 		return in, next
 	}
 	if next == nil {
@@ -211,7 +219,7 @@ func (l *loader) add(k *loadKey, next *loadCall) (loading, *loadCall) {
 	}
 	in := loading{next, len(next.keys)}
 	next.keys = append(next.keys, *k)
-	l.running[k.dbKey] = in
+	l.running[k.id()] = in
 	return in, next
 }
 
@@ -281,7 +289,7 @@ func (l *loader) shut() {
 	for _, call := range l.waiting {
 		call.errs = slices.Repeat([]error{ErrClosed}, len(call.keys))
 		for i := range call.keys {
-			delete(l.running, call.keys[i].dbKey)
+			delete(l.running, call.keys[i].id())
 		}
 		call.end()
 	}
@@ -294,12 +302,13 @@ func (l *loader) begin(call *loadCall, keys []loadKey) (mine []loadKey, theirs [
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := 0
-	for i, k := range keys {
-		other := l.running[k.dbKey]
+	for i := range keys {
+		id := keys[i].id()
+		other := l.running[id]
 		if other.call == nil {
-			l.running[k.dbKey] = loading{call, n}
+			l.running[id] = loading{call, n}
 			if n++; n <= i {
-				mine = append(mine, k)
+				mine = append(mine, keys[i])
 			}
 			continue
 		}
@@ -320,6 +329,6 @@ func (l *loader) end(keys []loadKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range keys {
-		delete(l.running, keys[i].dbKey)
+		delete(l.running, keys[i].id())
 	}
 }

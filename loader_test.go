@@ -11,7 +11,7 @@ import (
 )
 
 func newLoader() *loader {
-	return &loader{running: make(map[dbKey]loading), wake: make(chan struct{}, 1), now: time.Now, open: true}
+	return &loader{running: make(map[uint64]loading), wake: make(chan struct{}, 1), now: time.Now, open: true}
 }
 
 // busyLoader has a round under way.
@@ -36,7 +36,7 @@ func keysOf(kind mapping.Kind, names ...string) (keys []loadKey) {
 	t := &mapping.Table{Kind: kind}
 	t.Def.Space = 1
 	for _, n := range names {
-		keys = append(keys, loadKey{dbKey: dbKey{0, n}, t: t})
+		keys = append(keys, loadKey{dbKey: dbKey{0, n}, t: t, hash: keyspace.HashString(n)})
 	}
 	return keys
 }
@@ -168,6 +168,7 @@ func TestARoundThatIsLongIsFollowedByAnother(t *testing.T) {
 	for i := range full {
 		full[i].db = uint8(i)
 		full[i].name = string(rune('a' + i/256))
+		full[i].hash = keyspace.HashString(full[i].name)
 	}
 	gathered(t, l, full)
 	gathered(t, l, keysOf(mapping.Hash, "more"))

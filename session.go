@@ -423,20 +423,37 @@ func (m Missing) Load(ctx context.Context, f func()) { m.db.loadThen(ctx, m.keys
 func (s *Session) miss(keys []KeyNeed) bool {
 	tx := &s.tx
 	tx.begin(false)
-	for _, k := range keys {
-		if k.Need == NeedNone {
-			continue
-		}
-		hash := keyspace.Hash64(k.Name)
-		sh := &s.db.shards[shardOf(hash)]
-		sh.mu.Lock()
-		tx.now = s.db.now()
-		tx.locks, tx.sel = lockSet{}, uint8(k.Database)
-		tx.locks.add(sh.index)
-		_, _ = tx.open(k.Name, keyspace.TypeNone, k.Need)
-		_, _ = tx.commit()
-		sh.mu.Unlock()
-		tx.rearm()
+	tx.now = s.time()
+	for some := range slices.Chunk(keys, lockedAtOnce) {
+		tx.missing(some)
 	}
+	tx.first = nil
 	return len(tx.misses) > 0
+}
+
+// lockedAtOnce is of how many keys the shards are locked together, so that the
+// processor waits for their memory at once and others do not wait long.
+const lockedAtOnce = 8
+
+// missing adds to the misses what of some keys is not in memory.
+func (tx *Tx) missing(keys []KeyNeed) {
+	var hashes [lockedAtOnce]uint64
+	tx.locks = lockSet{}
+	for i := range keys {
+		hashes[i] = keyspace.Hash64(keys[i].Name)
+		tx.locks.add(shardOf(hashes[i]))
+	}
+	tx.db.lock(&tx.locks)
+	for i := range keys {
+		tx.db.shards[shardOf(hashes[i])].approach(uint8(keys[i].Database), hashes[i])
+	}
+	for i := range keys {
+		if k := &keys[i]; k.Need != NeedNone {
+			tx.sel, tx.first, tx.firstHash = uint8(k.Database), k.Name, hashes[i]
+			_, _ = tx.open(k.Name, keyspace.TypeNone, k.Need)
+		}
+	}
+	_, _ = tx.commit()
+	tx.db.unlock(&tx.locks)
+	tx.rearm()
 }

@@ -55,6 +55,21 @@ func (s *shard) find(db uint8, hash uint64, name []byte) *keyspace.Entry {
 	return t.Find(hash, name)
 }
 
+func (s *shard) findString(db uint8, hash uint64, name string) *keyspace.Entry {
+	t := s.dbs[db]
+	if t == nil {
+		return nil
+	}
+	return t.FindString(hash, name)
+}
+
+// approach has the processor fetch where find would look.
+func (s *shard) approach(db uint8, hash uint64) {
+	if t := s.dbs[db]; t != nil {
+		t.Approach(hash)
+	}
+}
+
 func (s *shard) insert(db uint8, hash uint64, e *keyspace.Entry) {
 	if s.dbs[db] == nil {
 		s.dbs[db] = new(keyspace.Table)

@@ -263,11 +263,14 @@ func (tx *Tx) miss(h *handle, need Need) error {
 	if need != NeedNone && !tx.rerun {
 		h.sh.misses++
 	}
-	k := loadKey{dbKey: dbKey{h.db, string(h.name)}, need: need, t: h.t, hash: h.hash}
+	tx.misses = append(tx.misses, loadKey{dbKey: dbKey{h.db, string(h.name)}, need: need, t: h.t, hash: h.hash})
+	k := &tx.misses[len(tx.misses)-1]
 	if need == NeedHint {
 		k.need, k.optional = NeedExists, h.mapped()
 	}
-	tx.misses = append(tx.misses, k)
+	if h.mapped() { // and so its key was found well
+		k.tuple = placedTuple{h.t.TupleOfKnown(k.name), true, true}
+	}
 	return errMiss
 }
 

@@ -20,17 +20,17 @@ type aside struct {
 
 	// mu guards the fields beneath. Run's goroutine alone writes them, and may read
 	// them without it.
-	mu         sync.RWMutex
-	loaded     bool
-	letters    map[int64]*letter
-	keys       map[keyID]*heldKey
-	spaces     map[keyID][]*letter // truncates; the key is empty
-	perTable   map[uint16]int      // how many letters
-	bytes      int64
-	generation uint64 // rises when letters go
+	mu       sync.RWMutex
+	loaded   bool
+	letters  map[int64]*letter
+	keys     map[keyID]*heldKey
+	spaces   map[keyID][]*letter // truncates; the key is empty
+	perTable map[uint16]int      // how many letters
+	bytes    int64
 
-	// What there is, for those who look often.
-	count, size atomic.Int64
+	// For those who look often.
+	generation  atomic.Uint64 // rises when letters go
+	count, size atomic.Int64  // what there is
 }
 
 type keyID struct {
@@ -145,7 +145,7 @@ func (a *aside) change(out []int64, in []sink.Letter) {
 	for _, id := range out {
 		if l := a.letters[id]; l != nil {
 			a.remove(l)
-			a.generation++
+			a.generation.Add(1)
 		}
 	}
 	for i := range in {
@@ -160,7 +160,7 @@ func (a *aside) replace(letters []sink.Letter) {
 	defer a.mu.Unlock()
 	a.reset()
 	a.loaded = true
-	a.generation++
+	a.generation.Add(1)
 	for i := range letters {
 		a.add(a.identify(letters[i]))
 	}
@@ -331,11 +331,11 @@ func tuple(vals []value.Value) string {
 // It comes after what SQL gave and before the cuts. It may be called at any time.
 func (f *Flusher) Overlay(space uint16, db uint8, key string, rows dirty.Rows) (held bool) {
 	a := &f.aside
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	if len(a.letters) == 0 {
+	if a.count.Load() == 0 {
 		return false
 	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
 	truncated := len(a.spaces[keyID{space, db, ""}]) > 0
 	k := a.keys[keyID{space, db, key}]
 	if truncated || k != nil && len(k.clears) > 0 {
@@ -358,7 +358,5 @@ func (f *Flusher) Overlay(space uint16, db uint8, key string, rows dirty.Rows) (
 // lays Overlay over it after such a change has missed what they held, and has to be
 // made again.
 func (f *Flusher) AsideGeneration() uint64 {
-	f.aside.mu.RLock()
-	defer f.aside.mu.RUnlock()
-	return f.aside.generation
+	return f.aside.generation.Load()
 }

@@ -72,6 +72,22 @@ func (h *Hash) Set(field, val []byte) (created bool) {
 	return false
 }
 
+// Add is Set for a field that is not there yet.
+func (h *Hash) Add(field string, val []byte) {
+	n := h.e.packedLen()
+	if h.e.form != formHashPacked || len(val) > packedSizeMax || len(field) > packedSizeMax || n == packedItemsMax {
+		h.Set([]byte(field), val)
+		return
+	}
+	b := h.small()
+	at := len(b)
+	b = extend(b, 2+len(field)+len(val))
+	b[at] = byte(len(field))
+	copy(b[at+1:], field)
+	putShort(b[at+1+len(field):], val)
+	h.e.setPacked(b, n+1)
+}
+
 // Reserve makes room for fields and values of so many bytes in all, which Set is called
 // with next. Without it each new field moves those before.
 func (h *Hash) Reserve(fields, bytes int) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -187,6 +188,34 @@ func TestPayloadOfAnotherTypePanics(t *testing.T) {
 		}
 	}()
 	h.Get([]byte("field"))
+}
+
+// TestAddIsSetOfANewField: also of the one that makes the hash large.
+func TestAddIsSetOfANewField(t *testing.T) {
+	long := strings.Repeat("x", packedSizeMax+1)
+	for _, pairs := range [][][2]string{
+		nil,
+		{{"a", ""}, {"bb", "2"}, {"", "3"}},
+		{{"a", "1"}, {"b", long}, {"c", "3"}},
+		{{"a", "1"}, {long, "2"}, {"c", "3"}},
+	} {
+		for n := range packedItemsMax + 2 {
+			pairs = append(pairs, [2]string{"field" + strconv.Itoa(n), strconv.Itoa(n)})
+		}
+		added, set := NewEntry([]byte("k")), NewEntry([]byte("k"))
+		added.SetNew(TypeHash)
+		set.SetNew(TypeHash)
+		for _, p := range pairs {
+			added.Hash().Add(p[0], []byte(p[1]))
+			set.Hash().Set([]byte(p[0]), []byte(p[1]))
+			if added.Encoding() != set.Encoding() || added.Hash().Len() != set.Hash().Len() {
+				t.Fatalf("%q: %s of %d, wanted %s of %d", p, added.Encoding(), added.Hash().Len(), set.Encoding(), set.Hash().Len())
+			}
+			if v, ok := added.Hash().Get([]byte(p[0])); !ok || string(v) != p[1] {
+				t.Fatalf("%q: got %q, %v", p, v, ok)
+			}
+		}
+	}
 }
 
 // TestReservedFieldsAreAllocatedOnce and not one after the other.

@@ -36,6 +36,29 @@ func readInteger(t *sink.Type, s string) (value.Value, string) {
 	return value.Value{}, fmt.Sprintf("is not an integer; allowed are %d to %d", lo, hi)
 }
 
+// plainInteger reports whether s is the canonical text of an integer of the type, if it has
+// 18 digits at most.
+func plainInteger(t *sink.Type, s string) bool {
+	const digitsMax = 18 // always an int64
+	digits := strings.TrimPrefix(s, "-")
+	if len(digits) == 0 || len(digits) > digitsMax || digits[0] == '0' && s != "0" {
+		return false
+	}
+	n := int64(0)
+	for i := range len(digits) {
+		d := digits[i] - '0'
+		if d > 9 {
+			return false
+		}
+		n = 10*n + int64(d)
+	}
+	if len(digits) < len(s) {
+		n = -n
+	}
+	lo, hi := integerRange(t)
+	return n >= lo && (n < 0 || uint64(n) <= hi)
+}
+
 func integerRange(t *sink.Type) (lo int64, hi uint64) {
 	bits := t.Bits
 	if bits == 0 {

@@ -116,6 +116,25 @@ func TestCanon(t *testing.T) {
 	}
 }
 
+// TestPlainIntegerIsCanonical: it says yes to nothing but what canonical takes without it.
+func TestPlainIntegerIsCanonical(t *testing.T) {
+	small := sink.Type{Family: sink.Integer, SQL: "smallint", Bits: 16}
+	unsigned := sink.Type{Family: sink.Integer, SQL: "tinyint unsigned", Bits: 8, Unsigned: true}
+	texts := []string{
+		"", "-", "0", "-0", "00", "01", "-01", "7", "-7", "+7", "7 ", "1e3", "12a", "255", "256", "-1", "32767", "32768", "-32768", "-32769",
+		"999999999999999999", "-999999999999999999", "9223372036854775807", "9223372036854775808", "--1", "-a",
+	}
+	for _, typ := range []sink.Type{bigint, small, unsigned} {
+		for _, s := range texts {
+			v, bad := readInteger(&typ, s)
+			canonical := bad == "" && v.String() == s
+			if plain := plainInteger(&typ, s); plain && !canonical || !plain && canonical && len(strings.TrimPrefix(s, "-")) <= 18 {
+				t.Errorf("%s %q: plain %v, canonical %v", typ.SQL, s, plain, canonical)
+			}
+		}
+	}
+}
+
 // The right-hand sides are what PostgreSQL 15 answers to SELECT '…'::jsonb.
 func TestCanonJSONBIsWhatPostgresWrites(t *testing.T) {
 	for _, tt := range jsonbTexts {

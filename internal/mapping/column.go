@@ -150,6 +150,9 @@ func (c *Column) read(s string) (v value.Value, bad string) {
 // canonical returns nil if s is the canonical text of a value of the column. It
 // allocates nothing for the families that keys are made of.
 func (c *Column) canonical(s string) error {
+	if c.Type.Family == sink.Integer && plainInteger(&c.Type, s) {
+		return nil
+	}
 	v, bad := c.read(s)
 	if bad != "" {
 		return c.refuse(s, bad)

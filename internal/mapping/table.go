@@ -150,6 +150,19 @@ func (t *Table) KeyOf(vals []value.Value) (key, tuple string, ok bool) {
 // one of them is NULL. Whether a key can name the row, KeyOf says.
 func (t *Table) TupleOf(vals []value.Value) (tuple string, ok bool) { return tupleOf(t.Key, vals) }
 
+// AppendTupleOf is TupleOf that appends to dst.
+func (t *Table) AppendTupleOf(dst []byte, vals []value.Value) ([]byte, bool) {
+	if len(t.Key) != 1 {
+		tuple, ok := tupleOf(t.Key, vals)
+		return append(dst, tuple...), ok
+	}
+	if vals[0].IsNull() {
+		return dst, false
+	}
+	v, _ := t.Key[0].CanonLoaded(vals[0])
+	return v.AppendText(dst), true
+}
+
 // RowOf returns the row tuple of a row whose row columns a sink returned. ok is
 // false if one of them is NULL.
 func (t *Table) RowOf(vals []value.Value) (row string, ok bool) { return tupleOf(t.Row, vals) }

@@ -90,6 +90,9 @@ func TestTupleIsCanonicalOrRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.refused) {
 				t.Errorf("%s: got %q, %v; want an error with %s", tt.key, tuple, err, tt.refused)
 			}
+			if check := tb.CheckKey([]byte(tt.key)); check == nil || check.Error() != err.Error() {
+				t.Errorf("%s: CheckKey says %v, Tuple %v", tt.key, check, err)
+			}
 			continue
 		}
 		if err != nil || tuple != tt.tuple {
@@ -97,6 +100,9 @@ func TestTupleIsCanonicalOrRefused(t *testing.T) {
 		}
 		if known := tb.TupleOfKnown(tt.key); known != tuple {
 			t.Errorf("%s: got %q for a known key, want %q", tt.key, known, tuple)
+		}
+		if err := tb.CheckKey([]byte(tt.key)); err != nil {
+			t.Errorf("%s: CheckKey: %v", tt.key, err)
 		}
 		if back := string(tb.AppendKey(nil, tuple)); back != tt.key {
 			t.Errorf("%s: back is %s", tt.key, back)
@@ -113,6 +119,30 @@ func TestTupleIsCanonicalOrRefused(t *testing.T) {
 	key = "views:/some/page"
 	if n := testing.AllocsPerRun(100, func() { m.ByName("page_views").TupleString(key) }); n != 0 {
 		t.Errorf("TupleString of a text key allocates %v times", n)
+	}
+}
+
+// TestTupleOfRowIsThatOfItsKey: AppendTupleOf and TupleOf say the same of what a sink returns.
+func TestTupleOfRowIsThatOfItsKey(t *testing.T) {
+	m := compile(t, gameSpecs(), game())
+	for _, tt := range []struct {
+		table string
+		vals  []value.Value
+		want  string
+		ok    bool
+	}{
+		{"players", []value.Value{value.OfInt(-42)}, "-42", true},
+		{"players", []value.Value{value.OfString("42")}, "42", true},
+		{"players", []value.Value{{}}, "", false},
+		{"page_views", []value.Value{value.OfString("/a:b")}, "/a:b", true},
+		{"orders", []value.Value{value.OfString("ann"), value.OfInt(7)}, "\x03ann\x017", true},
+		{"orders", []value.Value{value.OfString("ann"), {}}, "", false},
+	} {
+		tuple, ok := m.ByName(tt.table).TupleOf(tt.vals)
+		appended, okToo := m.ByName(tt.table).AppendTupleOf([]byte("before"), tt.vals)
+		if ok != tt.ok || okToo != ok || tuple != tt.want || string(appended) != "before"+tuple {
+			t.Errorf("%s %v: %q %v, appended %q %v; want %q %v", tt.table, tt.vals, tuple, ok, appended, okToo, tt.want, tt.ok)
+		}
 	}
 }
 

@@ -240,12 +240,13 @@ func query(ctx context.Context, conn *pgconn.PgConn, st sqlsink.Statement, colum
 	if err != nil {
 		return err
 	}
-	reader := conn.ExecStatement(ctx, prepared, p.values, p.formats, resultFormats(columns))
+	formats := resultFormats(columns, prepared.Fields)
+	reader := conn.ExecStatement(ctx, prepared, p.values, p.formats, formats)
 	vals := make([]value.Value, len(columns))
 	var failed error
 	for failed == nil && reader.NextRow() {
-		for i, text := range reader.Values() {
-			vals[i] = decode(columns[i], text)
+		for i, data := range reader.Values() {
+			vals[i] = decode(columns[i], formats[i], data)
 		}
 		if err := row(vals); err != nil {
 			failed = &sqlsink.CallerError{Err: err}

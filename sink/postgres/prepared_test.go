@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"database/sql"
+	"math"
+	"slices"
 	"testing"
 
 	"github.com/lullcache/lull/internal/testdb"
@@ -47,7 +49,7 @@ func TestPreparedReadsOutliveAChangedColumn(t *testing.T) {
 		}
 		return found
 	}
-	for _, typ := range []string{"INTEGER", "BIGINT", "TEXT"} {
+	for _, typ := range []string{"INTEGER", "BIGINT", "TEXT", "NUMERIC", "DOUBLE PRECISION", "VARCHAR(9)"} {
 		exec(`ALTER TABLE t ALTER v TYPE ` + typ)
 		if got := read(query); len(got) != 1 || got[0] != "8" {
 			t.Errorf("%s: got %q, wanted 8", typ, got)
@@ -106,5 +108,51 @@ func TestAStatementMadeAheadIsForItsRowsAlone(t *testing.T) {
 	var ids string
 	if err := db.QueryRowContext(t.Context(), `SELECT string_agg(id::text, ' ' ORDER BY id) FROM t`).Scan(&ids); err != nil || ids != "0 1 2 4" {
 		t.Errorf("got rows %q (%v), wanted 0 1 2 4", ids, err)
+	}
+}
+
+// TestNumbersAreReadAsTheyAre in binary form, of each width, and as text of a column that has another type
+// than the catalog said.
+func TestNumbersAreReadAsTheyAre(t *testing.T) {
+	url := testdb.Postgres(t)
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	_, err = db.ExecContext(t.Context(), `CREATE DOMAIN few AS smallint CHECK (value < 100);
+		CREATE TABLE t (id BIGINT PRIMARY KEY, small SMALLINT, middle INTEGER, large BIGINT, few few, f8 DOUBLE PRECISION, f4 REAL);
+		INSERT INTO t VALUES (1, -32768, -2147483648, -9223372036854775808, -7, '-0', 0.1), (2, 32767, 2147483647, 9223372036854775807, 99, 'Infinity', 1e30),
+			(3, NULL, NULL, NULL, NULL, NULL, NULL), (4, 0, 0, 0, 0, 1e300, -0.5)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), url, sqlsink.Options{ReadConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	catalog, err := s.Catalog(t.Context(), []string{"t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := sink.Query{Table: catalog.Tables[0], Columns: []int{1, 2, 3, 4, 5, 6}, OrderBy: []int{0}}
+	var got [][]value.Value
+	err = s.Read(t.Context(), []sink.Query{query}, func(_ int, vals []value.Value) error {
+		got = append(got, slices.Clone(vals))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, f := value.OfInt, value.OfFloat
+	want := [][]value.Value{
+		{i(math.MinInt16), i(math.MinInt32), i(math.MinInt64), i(-7), f(math.Copysign(0, -1)), f(0.1)},
+		{i(math.MaxInt16), i(math.MaxInt32), i(math.MaxInt64), i(99), f(math.Inf(1)), f(1e30)},
+		make([]value.Value, 6),
+		{i(0), i(0), i(0), i(0), f(1e300), f(-0.5)},
+	}
+	if !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("got %v, wanted %v", got, want)
 	}
 }

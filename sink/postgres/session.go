@@ -139,7 +139,7 @@ func plainQuery(ctx context.Context, conn *pgconn.PgConn, sql string, args []any
 	for _, texts := range result.Rows {
 		vals := make([]value.Value, len(texts))
 		for i, text := range texts {
-			vals[i] = decode(nil, text)
+			vals[i] = decodeText(nil, text)
 		}
 		if err := row(vals); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/lullcache/lull/sink"
 	"github.com/lullcache/lull/sink/sqlsink"
@@ -31,16 +32,17 @@ func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`
 // one array for each column. For a single column it is = ANY, which PostgreSQL looks up
 // in the index without a join.
 func keys(b *sqlsink.Builder, by []int, keys [][]value.Value) {
+	if len(by) == 1 {
+		anyOf(b, by[0], keys)
+		return
+	}
 	list := make([]string, len(by))
 	casts := make([]string, len(by))
 	for i, c := range by {
 		column := &b.Table.Columns[c]
-		vals := make([]value.Value, len(keys))
-		for j := range keys {
-			vals[j] = keys[j][i]
-		}
-		b.Args = append(b.Args, sqlsink.Arg{Column: column, List: vals})
-		w := wireFor(column, len(vals), func(j int) value.Value { return vals[j] })
+		arg := sqlsink.Arg{Column: column, Keys: keys, Place: i}
+		b.Args = append(b.Args, arg)
+		w := wireFor(column, len(keys), arg.Key)
 		list[i] = "$" + strconv.Itoa(len(b.Args)) + "::" + w.name + "[]"
 		casts[i] = "s.c" + strconv.Itoa(i)
 		if w == wireText {
@@ -51,16 +53,27 @@ func keys(b *sqlsink.Builder, by []int, keys [][]value.Value) {
 	for i, c := range by {
 		names[i] = quote(b.Table.Columns[c].Name)
 	}
-	if len(by) == 1 {
-		cast := strings.TrimPrefix(casts[0], "s.c0")
-		if cast != "" {
-			cast += "[]"
-		}
-		b.WriteString(names[0] + " = ANY(" + list[0] + cast + ")")
-		return
-	}
 	b.WriteString("(" + strings.Join(names, ", ") + ") IN (SELECT " + strings.Join(casts, ", ") +
 		" FROM unnest(" + strings.Join(list, ", ") + ") AS s(" + aliases(len(by)) + "))")
+}
+
+// anyOf is keys for one column.
+func anyOf(b *sqlsink.Builder, by int, keys [][]value.Value) {
+	column := &b.Table.Columns[by]
+	arg := sqlsink.Arg{Column: column, Keys: keys}
+	b.Args = append(b.Args, arg)
+	w := wireFor(column, len(keys), arg.Key)
+	b.WriteString(quote(column.Name))
+	b.WriteString(" = ANY($")
+	b.WriteString(strconv.Itoa(len(b.Args)))
+	b.WriteString("::")
+	b.WriteString(w.name)
+	b.WriteString("[]")
+	if cast := compareCast(column); w == wireText && cast != "" {
+		b.WriteString(cast)
+		b.WriteString("[]")
+	}
+	b.WriteString(")")
 }
 
 func aliases(n int) string {
@@ -215,12 +228,12 @@ var textColumn = sink.Column{Type: sink.Type{Family: sink.Text, SQL: "text"}}
 
 func paramsOf(args []sqlsink.Arg) *params {
 	p := &params{}
-	for _, a := range args {
+	for i := range args {
+		a := &args[i]
 		switch {
-		case a.List != nil:
-			at := func(i int) value.Value { return a.List[i] }
-			w := wireFor(a.Column, len(a.List), at)
-			p.add(w.array, binaryFormat, encodeArray(w, len(a.List), at))
+		case a.Keys != nil:
+			w := wireFor(a.Column, len(a.Keys), a.Key)
+			p.add(w.array, binaryFormat, encodeArray(w, len(a.Keys), a.Key))
 		case a.Value.IsNull():
 			p.add(wireOf(a.Column).oid, 0, nil)
 		case a.Column.Type.Family == sink.Binary:
@@ -232,19 +245,59 @@ func paramsOf(args []sqlsink.Arg) *params {
 	return p
 }
 
-// resultFormats asks for bytea as bytes, and for text of all others.
-func resultFormats(columns []*sink.Column) []int16 {
+// resultFormats asks for numbers and bytea in binary form, and for text of all others. It
+// goes by what the server says it will return: a column may have another type by now.
+func resultFormats(columns []*sink.Column, fields []pgconn.FieldDescription) []int16 {
 	formats := make([]int16, len(columns))
 	for i, c := range columns {
-		if c != nil && c.Type.Family == sink.Binary {
-			formats[i] = binaryFormat
+		if i >= len(fields) {
+			break
+		}
+		switch fields[i].DataTypeOID {
+		case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID:
+			formats[i] = binaryIf(c.Type.Family == sink.Integer)
+		case pgtype.Float8OID:
+			formats[i] = binaryIf(c.Type.Family == sink.FloatNum)
+		case pgtype.ByteaOID:
+			formats[i] = binaryIf(c.Type.Family == sink.Binary)
 		}
 	}
 	return formats
 }
 
-// decode reads a value in the format of resultFormats.
-func decode(c *sink.Column, text []byte) value.Value {
+func binaryIf(yes bool) int16 {
+	if yes {
+		return binaryFormat
+	}
+	return 0
+}
+
+// decode reads a value in a format of resultFormats.
+func decode(c *sink.Column, format int16, data []byte) value.Value {
+	if data != nil && format == binaryFormat {
+		switch c.Type.Family {
+		case sink.Integer:
+			return value.OfInt(bigEndian(data))
+		case sink.FloatNum:
+			return value.OfFloat(math.Float64frombits(binary.BigEndian.Uint64(data)))
+		}
+	}
+	return decodeText(c, data)
+}
+
+// bigEndian reads a signed integer of 2, 4 or 8 bytes.
+func bigEndian(b []byte) int64 {
+	switch len(b) {
+	case 2:
+		return int64(int16(binary.BigEndian.Uint16(b)))
+	case 4:
+		return int64(int32(binary.BigEndian.Uint32(b)))
+	}
+	return int64(binary.BigEndian.Uint64(b))
+}
+
+// decodeText reads a value in text, or a bytea.
+func decodeText(c *sink.Column, text []byte) value.Value {
 	if text == nil {
 		return value.Value{}
 	}

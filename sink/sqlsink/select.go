@@ -28,12 +28,17 @@ type Syntax struct {
 	ParamsMax, BytesMax int
 }
 
-// Arg is a parameter: one value for a column, or many if List is set.
+// Arg is a parameter: one value for a column, or, if Keys is set, those at a place in
+// each of many tuples.
 type Arg struct {
 	Column *sink.Column
 	Value  value.Value
-	List   []value.Value
+	Keys   [][]value.Value
+	Place  int
 }
+
+// Key returns the value of the i-th tuple.
+func (a *Arg) Key(i int) value.Value { return a.Keys[i][a.Place] }
 
 // Builder makes one statement.
 type Builder struct {
@@ -70,6 +75,7 @@ func (s *Syntax) Select(name string, q *sink.Query) ([]Statement, error) {
 	for keys := q.Keys; ; {
 		n := s.keysThatFit(q, keys)
 		b := s.builder(q.Table)
+		b.Grow(textRoom)
 		b.query(name, q, keys[:n])
 		statements = append(statements, Statement{b.String(), b.Args})
 		if keys = keys[n:]; len(keys) == 0 {
@@ -81,6 +87,9 @@ func (s *Syntax) Select(name string, q *sink.Query) ([]Statement, error) {
 	}
 	return statements, nil
 }
+
+// textRoom is room for the text of most queries.
+const textRoom = 256
 
 // Count returns the statement that counts rows or distinct tuples.
 func (s *Syntax) Count(name string, t *sink.Table, distinct []int, where []sink.Match) (Statement, error) {
