@@ -159,7 +159,7 @@ func (m *machine) load(t *testing.T, s *served) {
 func (m *machine) lookAtSQL(t *testing.T) error {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "lull.db")
-	for _, end := range []string{"", "-wal"} {
+	for _, end := range []string{"", "-wal", "-journal"} { // the journal while it becomes one with a log
 		data := m.disk.Bytes(filepath.Join(rootDir, "data", "lull.db"+end))
 		if data == nil {
 			continue
