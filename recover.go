@@ -99,13 +99,13 @@ func (r *replayer) run(after, upTo uint64) error {
 		if !r.full() {
 			return nil
 		}
-		if err := r.flush(); err != nil || r.look == nil {
-			return err
+		if r.send(); r.look == nil {
+			return nil
 		}
 		return r.look(min(uint64(pos), upTo)-after, upTo-after)
 	})
 	if err == nil {
-		err = r.flush()
+		r.send()
 	}
 	r.end()
 	if r.gap.To < r.db.gap.To { // the log has no room to say so
@@ -119,9 +119,6 @@ func (r *replayer) dictionary(rec []byte) error {
 	def, err := change.DecodeDictionary(rec)
 	if err != nil {
 		return fmt.Errorf("log: dictionary: %w", err)
-	}
-	if err := r.flush(); err != nil { // what was read before speaks of other tables
-		return err
 	}
 	r.tables = r.tables[:0]
 	for i := range def {
@@ -157,7 +154,7 @@ func (r *replayer) record(pos uint64, rec []byte, upTo uint64) error {
 	switch typ {
 	case change.Unit:
 		if pos <= upTo && !r.moot {
-			r.add(pos, rec)
+			err = r.unit(pos, view(rec))
 		}
 	case change.SettledRecord:
 		var s change.Settled
@@ -176,49 +173,40 @@ func (r *replayer) record(pos uint64, rec []byte, upTo uint64) error {
 	return nil
 }
 
-// flush hands on the units that were added.
-func (r *replayer) flush() error {
-	for i, text := 0, string(r.text); i < len(r.units); i++ {
-		u := &r.units[i]
-		if err := r.unit(u.pos, text[u.from:u.to]); err != nil {
-			return fmt.Errorf("log: record at %d: %w", u.pos, err)
-		}
-	}
-	r.send()
-	return nil
-}
-
+// unit adds a unit to the batch, its changes sorted by shard. It looks at the record while the
+// processor has it at hand.
 func (r *replayer) unit(pos uint64, rec string) (err error) {
 	var ms int64
-	if ms, r.changes, r.cells, err = change.SplitUnit(rec, r.changes, r.cells); err != nil {
+	at := len(r.text)
+	if ms, r.parts, err = change.SplitParts(rec, at, r.parts); err != nil {
 		return err
 	}
+	r.text = append(r.text, rec...)
 	r.lastMs = max(r.lastMs, ms)
 	if r.oldest == 0 {
 		r.oldest = ms
 	}
-	for i := range r.changes {
-		c := &r.changes[i]
-		if err := r.translate(c); err != nil {
+	for i := range r.parts {
+		p := &r.parts[i]
+		if p.Table, err = r.translate(p.Table); err != nil {
 			return err
 		}
-		r.place(r.db, c, dirty.SeqOf(pos, len(r.changes), i))
+		r.place(r.db, p.KeyIn(rec, at), p, dirty.SeqOf(pos, len(r.parts), i))
 	}
 	return nil
 }
 
-// translate gives a change of the current segment the engine's number of its table.
-func (r *replayer) translate(c *change.Change) error {
-	if int(c.Table) >= len(r.tables) {
-		return fmt.Errorf("table number %d: the dictionary has %d", c.Table, len(r.tables))
+// translate gives the engine's number of a table of the current segment.
+func (r *replayer) translate(table uint16) (uint16, error) {
+	if int(table) >= len(r.tables) {
+		return 0, fmt.Errorf("table number %d: the dictionary has %d", table, len(r.tables))
 	}
-	c.Table = r.tables[c.Table]
-	return nil
+	return r.tables[table], nil
 }
 
 // apply hands a change of the current segment to the dirty set of its key's shard.
-func (r *replayer) apply(c *change.Change, seq uint64) error {
-	if err := r.translate(c); err != nil {
+func (r *replayer) apply(c *change.Change, seq uint64) (err error) {
+	if c.Table, err = r.translate(c.Table); err != nil {
 		return err
 	}
 	if c.Op == change.ClearTable {
@@ -228,16 +216,17 @@ func (r *replayer) apply(c *change.Change, seq uint64) error {
 		return nil
 	}
 	hash := keyhash.String(c.Key)
-	r.sets[r.db.shardOfChange(c, hash)].ApplyHashed(c, hash, seq)
+	r.sets[r.db.shardOfChange(c.Table, c.Key, hash)].ApplyHashed(c, hash, seq)
 	return nil
 }
 
-// shardOfChange finds the shard of a change by its Redis key. hash is that of its tuple.
-func (db *DB) shardOfChange(c *change.Change, hash uint64) uint8 {
-	t := db.maps.Table(c.Table)
+// shardOfChange finds the shard of a change by its table and its key's tuple, whose hash is
+// given.
+func (db *DB) shardOfChange(table uint16, key string, hash uint64) uint8 {
+	t := db.maps.Table(table)
 	if t == nil || t.Generic() {
 		return shardOf(hash)
 	}
 	var room [64]byte
-	return shardOf(keyspace.Hash64(t.AppendKey(room[:0], c.Key)))
+	return shardOf(keyspace.Hash64(t.AppendKey(room[:0], key)))
 }

@@ -5,18 +5,22 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/lullcache/lull/internal/change"
 	"github.com/lullcache/lull/internal/dirty"
 	"github.com/lullcache/lull/internal/keyhash"
+	"github.com/lullcache/lull/internal/prefetch"
 )
 
-// A replay has two sides. The caller's goroutine reads the log, decodes the units, and
+// A replay has two sides. The caller's goroutine reads the log, looks through the units, and
 // sorts their changes by shard into batches; appliers, each of which has some of the
-// shards, lay one batch after the other into the dirty sets. So the changes of a key are
-// applied in their order, and the sets do not depend on how the work was divided.
+// shards, decode the changes of one batch after the other and lay them into the dirty sets.
+// So the changes of a key are applied in their order, and the sets do not depend on how
+// the work was divided.
 //
-// A batch shares one copy of its records: a dirty set keeps nothing of a change.
+// A batch has one copy of its records, whose room is used again: a dirty set keeps nothing
+// of a change.
 
 const (
 	// sorterBytes is how many bytes of records make a batch.
@@ -39,24 +43,17 @@ type sorter struct {
 
 // batch is some units' changes, by shard.
 type batch struct {
-	text    []byte // of the units' records
-	units   []unitText
-	changes []change.Change // of the unit that is being decoded
-	cells   []change.Cell
-	shards  [shardCount][]placed
-	left    atomic.Int32 // appliers that are not through with it
+	text   []byte        // of the units' records
+	parts  []change.Part // of the unit that is being sorted
+	shards [shardCount][]placed
+	left   atomic.Int32 // appliers that are not through with it
 }
 
-// placed is a change with the hash of its key's tuple.
+// placed is a change, which stands in the batch's text, with its place in the log and the
+// hash of its key's tuple.
 type placed struct {
-	hash uint64
-	change.Placed
-}
-
-// unitText is where a unit's record stands in a batch.
-type unitText struct {
-	pos      uint64
-	from, to int
+	hash, seq uint64
+	change.Part
 }
 
 // open begins with empty sets.
@@ -67,26 +64,19 @@ func (s *sorter) open(def change.Dictionary) {
 	}
 }
 
-// add takes a copy of a unit's record.
-func (s *sorter) add(pos uint64, rec []byte) {
-	from := len(s.text)
-	s.text = append(s.text, rec...)
-	s.units = append(s.units, unitText{pos, from, len(s.text)})
-}
-
 // full reports whether it is time to send what was added.
 func (s *sorter) full() bool { return len(s.text) >= sorterBytes }
 
-// place puts a change into its shard's list.
-func (s *sorter) place(db *DB, c *change.Change, seq uint64) {
-	p := placed{keyhash.String(c.Key), change.Placed{Seq: seq, Change: *c}}
-	if c.Op == change.ClearTable {
+// place puts a change, whose key is given, into its shard's list.
+func (s *sorter) place(db *DB, key string, c *change.Part, seq uint64) {
+	p := placed{keyhash.String(key), seq, *c}
+	if c.Op() == change.ClearTable {
 		for i := range s.shards {
 			s.shards[i] = append(s.shards[i], p)
 		}
 		return
 	}
-	list := &s.shards[db.shardOfChange(c, p.hash)]
+	list := &s.shards[db.shardOfChange(c.Table, key, p.hash)]
 	*list = append(*list, p)
 }
 
@@ -141,21 +131,28 @@ func (s *sorter) end() {
 
 // apply lays every n-th shard's changes, from the first on, into its set.
 func (b *batch) apply(sets []*dirty.Set, def change.Dictionary, first, n int) {
+	var c change.Change
+	var cells []change.Cell
+	text := view(b.text)
 	for i := first; i < shardCount; i += n {
 		for changes := range slices.Chunk(b.shards[i], ApproachMax) {
-			approach(sets[i], def, changes)
+			approach(sets[i], def, text, changes)
 			for j := range changes {
 				p := &changes[j]
-				sets[i].ApplyHashed(&p.Change, p.hash, p.Seq)
+				c, cells = p.Change(text, cells)
+				sets[i].ApplyHashed(&c, p.hash, p.seq)
 			}
 		}
 	}
 }
 
-// approach has what the set holds of some keys fetched from memory at once.
-func approach(set *dirty.Set, def change.Dictionary, changes []placed) {
+// approach has some changes, and what the set holds of their keys, fetched from memory at once.
+func approach(set *dirty.Set, def change.Dictionary, text string, changes []placed) {
 	for i := range changes {
 		p := &changes[i]
+		span := p.Span(text)
+		prefetch.Line(unsafe.Pointer(unsafe.StringData(span)))
+		prefetch.At(uintptr(unsafe.Pointer(unsafe.StringData(span))) + uintptr(len(span)))
 		set.Approach(def[p.Table].Space, p.DB, p.hash)
 	}
 	for i := range changes {
@@ -168,13 +165,13 @@ func approach(set *dirty.Set, def change.Dictionary, changes []placed) {
 	}
 }
 
-// reset empties the batch, and lets go of what it held.
+// view is b as a string, for as long as b is not written to.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// reset empties the batch.
 func (b *batch) reset() {
-	clear(b.cells)
-	clear(b.changes)
-	b.text, b.units, b.cells, b.changes = b.text[:0], b.units[:0], b.cells[:0], b.changes[:0]
+	b.text = b.text[:0]
 	for i := range b.shards {
-		clear(b.shards[i])
 		b.shards[i] = b.shards[i][:0]
 	}
 }

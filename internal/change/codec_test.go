@@ -105,6 +105,7 @@ func TestHostileRecords(t *testing.T) {
 		if _, _, err := DecodeUnit([]byte(c.rec), nil); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
+		sameParts(t, []byte(c.rec))
 	}
 	if _, err := DecodeDictionary([]byte("\x02" + huge)); !errors.Is(err, ErrDamaged) {
 		t.Errorf("huge dictionary: %v", err)
@@ -143,6 +144,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("dictionary: %+v, %v", again, err)
 			}
 		}
+		sameParts(t, rec)
 		ms, changes, err := DecodeUnit(rec, nil)
 		if err != nil {
 			return
