@@ -229,10 +229,10 @@ func TestALateStartWhoseLogHasFailedKeepsTheSeal(t *testing.T) {
 		}
 		lull.Flusher(db).Pause()
 		s.away.Store(false)
-		eventually(t, "the lane is taken", func() bool {
+		eventually(t, "the lane is taken, and that logged if it could be", func() bool {
 			var epoch int
 			must(t, l.direct.QueryRow("SELECT epoch FROM lull_lanes").Scan(&epoch))
-			return epoch > 1
+			return epoch > 1 && lull.Flusher(db).Opened()
 		})
 		if db.Stats().Log.Failed != nil {
 			failed++
