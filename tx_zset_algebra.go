@@ -29,14 +29,16 @@ const (
 	ZMax
 )
 
+// of adds y to what x is made of. If y is no number, a minimum or maximum stays as it was
+// and a sum is 0, as in Redis.
 func (a ZAggregate) of(x, y float64) float64 {
-	switch a {
-	case ZMin:
-		return min(x, y)
-	case ZMax:
-		return max(x, y)
+	switch {
+	case a == ZSum:
+		return number(x + y)
+	case a == ZMin && y < x, a == ZMax && y > x:
+		return y
 	}
-	return number(x + y)
+	return x
 }
 
 // number is f, or 0 for what is no number: inf-inf, and 0 times inf, as Redis has it.
@@ -165,18 +167,18 @@ func (s *zsource) each(fn func(member []byte, score float64) bool) {
 	case s.z != nil:
 		s.z.Each(0, false, func(member []byte, score float64) bool { return fn(member, number(score*s.weight)) })
 	case s.set != nil:
-		s.set.Each(func(member []byte) bool { return fn(member, number(s.weight)) })
+		s.set.Each(func(member []byte) bool { return fn(member, s.weight) })
 	}
 }
 
-// score returns member's weighted score.
+// score returns member's weighted score, which may be no number.
 func (s *zsource) score(member []byte) (score float64, ok bool) {
 	switch {
 	case s.z != nil:
 		score, ok = s.z.Score(member)
-		return number(score * s.weight), ok
+		return score * s.weight, ok
 	case s.set != nil:
-		return number(s.weight), s.set.Has(member)
+		return s.weight, s.set.Has(member)
 	}
 	return 0, false
 }
