@@ -59,12 +59,24 @@ func newSealed(t *testing.T, log lull.LogOptions, heard bool) *sealed {
 func (l *sealed) failLog(t *testing.T, db *lull.DB) {
 	t.Helper()
 	set(t, db, "k", "last")
-	for n := range 100 { // the first may be of a segment made ahead, without which the log goes on
-		l.fs.FailAt(l.fs.Ops()+1+n, syscall.EIO)
+	failNext(l.fs)
+	err := db.SyncDisk(t.Context())
+	for err == nil { // the sync that a flush has begun may have come so late that it took the value along
+		set(t, db, "k", "last")
+		err = db.SyncDisk(t.Context())
 	}
-	wantErr(t, db.SyncDisk(t.Context()), lull.ErrReadOnly)
+	wantErr(t, err, lull.ErrReadOnly)
 	lull.Flusher(db).Resume()
 	syncDB(t, db)
+}
+
+// failNext has the next operations of a disk fail: more than one, since the first may be of a segment made ahead,
+// without which the log goes on.
+func failNext(fs *faultfs.FS) {
+	ops := fs.Ops()
+	for n := range 100 {
+		fs.FailAt(ops+1+n, syscall.EIO)
+	}
 }
 
 // goBack puts the older backup back.
@@ -216,37 +228,61 @@ func TestAStartLogsWhereItFoundASealedLane(t *testing.T) {
 // TestALateStartWhoseLogHasFailedKeepsTheSeal: it takes the lane and cannot log where that was, then dies before it
 // has flushed anything. The seal still tells the next start that SQL is rightly ahead (seed 10856964 of the simulation).
 func TestALateStartWhoseLogHasFailedKeepsTheSeal(t *testing.T) {
-	failed := 0
 	for fault, hit := 1, true; hit; fault++ { // at each step of that start
-		l := newSealed(t, sealedLog, false)
-		l.fs = l.fs.PowerCut(3)
-		s := &startSink{Sink: l.s}
-		s.away.Store(true)
-		l.fs.FailAt(l.fs.Ops()+fault, syscall.EIO)
-		db, err := onFS(t, l.fs, s, nil)
-		if _, hit = l.fs.Fault(); err != nil {
-			continue
-		}
-		lull.Flusher(db).Pause()
-		s.away.Store(false)
-		eventually(t, "the lane is taken, and that logged if it could be", func() bool {
-			var epoch int
-			must(t, l.direct.QueryRow("SELECT epoch FROM lull_lanes").Scan(&epoch))
-			return epoch > 1 && lull.Flusher(db).Opened()
-		})
-		if db.Stats().Log.Failed != nil {
-			failed++
-		}
-		l.fs = l.fs.Kill(1)
-		leave(t, db)
-		if db, err = onFS(t, l.fs, l.s, nil); err != nil {
-			t.Fatalf("after a fault at step %d: %v", fault, err)
-		}
-		leave(t, db)
+		hit, _ = lateStart(t, fault, false)
 	}
-	if failed == 0 {
+	anyFailed := false
+	for fault, hit := 1, true; hit; fault++ { // at each step from when the database is there
+		var failed bool
+		hit, failed = lateStart(t, fault, true)
+		anyFailed = anyFailed || failed
+	}
+	if !anyFailed {
 		t.Error("no log has failed")
 	}
+}
+
+// lateStart has a file operation of a start fail that takes a sealed lane later, counted from its beginning or from when
+// the database is there, and reports whether there was such an operation, and whether the log failed.
+func lateStart(t *testing.T, fault int, whenThere bool) (hit, failed bool) {
+	t.Helper()
+	l := newSealed(t, sealedLog, false)
+	l.fs = l.fs.PowerCut(3)
+	s := &startSink{Sink: l.s}
+	s.away.Store(true)
+	if !whenThere {
+		l.fs.FailAt(l.fs.Ops()+fault, syscall.EIO)
+	}
+	db, err := onFS(t, l.fs, s, nil)
+	if _, hit = l.fs.Fault(); err != nil {
+		return hit, false
+	}
+	lull.Flusher(db).Pause()
+	if whenThere {
+		eventually(t, "the log has made its segments", func() bool {
+			ops := l.fs.Ops()
+			time.Sleep(20 * time.Millisecond)
+			return l.fs.Ops() == ops
+		})
+		l.fs.FailAt(l.fs.Ops()+fault, syscall.EIO)
+	}
+	s.away.Store(false)
+	eventually(t, "the lane is taken, and that logged if it could be", func() bool {
+		var epoch int
+		must(t, l.direct.QueryRow("SELECT epoch FROM lull_lanes").Scan(&epoch))
+		return epoch > 1 && lull.Flusher(db).Opened()
+	})
+	if whenThere {
+		_, hit = l.fs.Fault()
+	}
+	failed = db.Stats().Log.Failed != nil
+	l.fs = l.fs.Kill(1)
+	leave(t, db)
+	if db, err = onFS(t, l.fs, l.s, nil); err != nil {
+		t.Fatalf("after a fault at step %d, when the database was there %v: %v", fault, whenThere, err)
+	}
+	leave(t, db)
+	return hit, failed
 }
 
 // foldAway lets three starts without the database fold the log, and the last one take

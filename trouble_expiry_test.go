@@ -3,7 +3,6 @@ package lull_test
 import (
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -61,9 +60,7 @@ func TestTroubleExpiryWithoutLog(t *testing.T) {
 		_, err := tx.Set([]byte("short"), []byte("1"), lull.SetOptions{ExpireAt: tx.Now() + 20})
 		return err
 	})
-	for n := range 100 {
-		fs.FailAt(fs.Ops()+1+n, syscall.EIO)
-	}
+	failNext(fs)
 	err = unit(t.Context(), db, "fails", true, func(tx *lull.Tx) error {
 		_, err := tx.Set([]byte("fails"), []byte("1"), lull.SetOptions{})
 		return err

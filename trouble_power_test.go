@@ -185,9 +185,7 @@ func TestTroubleSealedLaneAndNoDatabase(t *testing.T) {
 	for i := range 200 {
 		set(t, db, fmt.Sprintf("tail:%d", i), "1")
 	}
-	for n := range 100 {
-		fs.FailAt(fs.Ops()+1+n, syscall.EIO)
-	}
+	failNext(fs)
 	syncDB(t, db)
 	_ = first.Close()
 	proxy.Refuse()
