@@ -12,32 +12,41 @@ import (
 	"github.com/lullcache/lull/value"
 )
 
-// TestPreparedReadsOutliveAChangedColumn has a column change its type after reads of it
-// were prepared on a connection, so that the server refuses them there.
-func TestPreparedReadsOutliveAChangedColumn(t *testing.T) {
+// tableOver opens a new database, in which setup makes the table t, and a sink over it.
+func tableOver(t *testing.T, setup string, o sqlsink.Options) (*sql.DB, *Sink, *sink.Table) {
+	t.Helper()
 	url := testdb.Postgres(t)
 	db, err := sql.Open("pgx", url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.ExecContext(t.Context(), setup); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	catalog, err := s.Catalog(t.Context(), []string{"t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db, s, catalog.Tables[0]
+}
+
+// TestPreparedReadsOutliveAChangedColumn has a column change its type after reads of it
+// were prepared on a connection, so that the server refuses them there.
+func TestPreparedReadsOutliveAChangedColumn(t *testing.T) {
+	db, s, table := tableOver(t, `CREATE TABLE t (id BIGINT PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 7), (2, 8)`, sqlsink.Options{ReadConns: 1})
 	exec := func(statement string) {
 		t.Helper()
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
-	exec(`CREATE TABLE t (id BIGINT PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 7), (2, 8)`)
-	s, err := Open(t.Context(), url, sqlsink.Options{ReadConns: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	catalog, err := s.Catalog(t.Context(), []string{"t"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	query := sink.Query{Table: catalog.Tables[0], Columns: []int{1}, By: []int{0}, Keys: [][]value.Value{{value.OfInt(2)}}}
+	query := sink.Query{Table: table, Columns: []int{1}, By: []int{0}, Keys: [][]value.Value{{value.OfInt(2)}}}
 	read := func(queries ...sink.Query) (found []string) {
 		t.Helper()
 		err := s.Read(t.Context(), queries, func(_ int, vals []value.Value) error {
@@ -64,24 +73,7 @@ func TestPreparedReadsOutliveAChangedColumn(t *testing.T) {
 // TestAStatementMadeAheadIsForItsRowsAlone announces rows and then writes others, as
 // happens when some of them turn out to have to wait.
 func TestAStatementMadeAheadIsForItsRowsAlone(t *testing.T) {
-	url := testdb.Postgres(t)
-	db, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), `CREATE TABLE t (id BIGINT PRIMARY KEY, v INTEGER)`); err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(t.Context(), url, sqlsink.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	catalog, err := s.Catalog(t.Context(), []string{"t"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	db, s, table := tableOver(t, `CREATE TABLE t (id BIGINT PRIMARY KEY, v INTEGER)`, sqlsink.Options{})
 	session, err := dialect{s}.Connect(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +83,7 @@ func TestAStatementMadeAheadIsForItsRowsAlone(t *testing.T) {
 	for i := range rows {
 		rows[i] = &sink.Row{Vals: []value.Value{value.OfInt(int64(i)), value.OfInt(int64(i))}}
 	}
-	op := &sqlsink.Op{Table: catalog.Tables[0], Kind: sink.LetterPut, By: []int{0}, Columns: []int{1}}
+	op := &sqlsink.Op{Table: table, Kind: sink.LetterPut, By: []int{0}, Columns: []int{1}}
 	if err := session.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -114,31 +106,13 @@ func TestAStatementMadeAheadIsForItsRowsAlone(t *testing.T) {
 // TestNumbersAreReadAsTheyAre in binary form, of each width, and as text of a column that has another type
 // than the catalog said.
 func TestNumbersAreReadAsTheyAre(t *testing.T) {
-	url := testdb.Postgres(t)
-	db, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	_, err = db.ExecContext(t.Context(), `CREATE DOMAIN few AS smallint CHECK (value < 100);
+	_, s, table := tableOver(t, `CREATE DOMAIN few AS smallint CHECK (value < 100);
 		CREATE TABLE t (id BIGINT PRIMARY KEY, small SMALLINT, middle INTEGER, large BIGINT, few few, f8 DOUBLE PRECISION, f4 REAL);
 		INSERT INTO t VALUES (1, -32768, -2147483648, -9223372036854775808, -7, '-0', 0.1), (2, 32767, 2147483647, 9223372036854775807, 99, 'Infinity', 1e30),
-			(3, NULL, NULL, NULL, NULL, NULL, NULL), (4, 0, 0, 0, 0, 1e300, -0.5)`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(t.Context(), url, sqlsink.Options{ReadConns: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	catalog, err := s.Catalog(t.Context(), []string{"t"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	query := sink.Query{Table: catalog.Tables[0], Columns: []int{1, 2, 3, 4, 5, 6}, OrderBy: []int{0}}
+			(3, NULL, NULL, NULL, NULL, NULL, NULL), (4, 0, 0, 0, 0, 1e300, -0.5)`, sqlsink.Options{ReadConns: 1})
+	query := sink.Query{Table: table, Columns: []int{1, 2, 3, 4, 5, 6}, OrderBy: []int{0}}
 	var got [][]value.Value
-	err = s.Read(t.Context(), []sink.Query{query}, func(_ int, vals []value.Value) error {
+	err := s.Read(t.Context(), []sink.Query{query}, func(_ int, vals []value.Value) error {
 		got = append(got, slices.Clone(vals))
 		return nil
 	})
